@@ -1,0 +1,1 @@
+// Acuity: to be filled.

@@ -1,0 +1,1 @@
+// Imaging: to be filled.

@@ -1,0 +1,1 @@
+// NativeEngine: to be filled.

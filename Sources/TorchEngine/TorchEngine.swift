@@ -1,0 +1,1 @@
+// TorchEngine: to be filled.
