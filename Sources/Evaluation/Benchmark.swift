@@ -123,8 +123,7 @@ public struct Scores: Sendable, Hashable {
 
     public var psnrY: Double { mean(\.psnrY) }
     public var ssimY: Double { mean(\.ssimY) }
-    /// Of the least consistent picture.
-    public var consistency: Double { images.map(\.consistency).min() ?? 0 }
+    public var consistency: Double { mean(\.consistency) }
     /// Of the picture that drifts most.
     public var drift: Double { images.map(\.drift).max() ?? 0 }
     public var seconds: Double { images.reduce(0) { $0 + $1.seconds } }

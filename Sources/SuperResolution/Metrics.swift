@@ -12,11 +12,12 @@ import Glibc
 ///
 /// Both pictures are clipped and rounded to 8 bit first. Y is ITU-R BT.601 studio swing, as MATLAB's `rgb2ycbcr`, in
 /// floating point and not rounded (the convention of RCAN's script and BasicSR; older papers rounded Y, which reads
-/// up to 0.07 dB lower). A grey picture counts as the RGB picture with three equal channels.
+/// up to 0.07 dB lower). The luma of a grey picture is its grey value, 0…255, as in the scripts behind the published
+/// Set14 figures (one of its fourteen pictures is grey).
 public enum Metrics {
     /// Peak signal-to-noise ratio on Y in decibel, peak 255; infinite for equal pictures.
     /// - Parameter crop: pixels left out on every side, by convention the scale.
-    /// - Throws: ``AcuityError`` with code `.image` when sizes differ or nothing is left after cropping.
+    /// - Throws: ``AcuityError`` with code `.image` when shapes differ or nothing is left after cropping.
     public static func psnrY(_ result: Raster, against truth: Raster, crop: Int = 0) throws -> Double {
         psnr(try luma(result, crop: crop), try lumaOfTruth(truth, like: result, crop: crop))
     }
@@ -24,7 +25,7 @@ public enum Metrics {
     /// Structural similarity on Y (Wang et al. 2004): 11×11 Gaussian window with σ 1.5 where it fits entirely,
     /// K₁ = 0.01, K₂ = 0.03, range 255; mean over the map, at most 1.
     /// - Parameter crop: pixels left out on every side, by convention the scale.
-    /// - Throws: ``AcuityError`` with code `.image` when sizes differ or less than 11×11 pixels are left.
+    /// - Throws: ``AcuityError`` with code `.image` when shapes differ or less than 11×11 pixels are left.
     public static func ssimY(_ result: Raster, against truth: Raster, crop: Int = 0) throws -> Double {
         try ssim(try luma(result, crop: crop), try lumaOfTruth(truth, like: result, crop: crop))
     }
@@ -45,7 +46,7 @@ public enum Metrics {
 
     // MARK: - Luma
 
-    /// Y on the 8-bit scale (16…235), row by row.
+    /// Luma on the 8-bit scale, row by row.
     struct Luma {
         let width: Int
         let height: Int
@@ -66,8 +67,12 @@ public enum Metrics {
                 var source = ((y + crop) * raster.width + crop) * channels
                 for x in 0..<width {
                     let red = level(samples[source])
-                    let (green, blue) = channels == 3 ? (level(samples[source + 1]), level(samples[source + 2])) : (red, red)
-                    values[y * width + x] = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+                    if channels == 3 {
+                        let (green, blue) = (level(samples[source + 1]), level(samples[source + 2]))
+                        values[y * width + x] = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+                    } else {
+                        values[y * width + x] = red
+                    }
                     source += channels
                 }
             }
@@ -76,7 +81,7 @@ public enum Metrics {
     }
 
     private static func lumaOfTruth(_ truth: Raster, like result: Raster, crop: Int) throws -> Luma {
-        guard truth.width == result.width, truth.height == result.height else {
+        guard truth.width == result.width, truth.height == result.height, truth.channels == result.channels else {
             throw AcuityError(.image, "cannot compare \(shape(result)) with \(shape(truth))")
         }
         return try luma(truth, crop: crop)
