@@ -60,27 +60,38 @@ final class OutputFile {
     /// Judges the destination and creates the temporary file.
     /// - Parameter protected: files that must survive, whatever name they go by.
     init(_ path: String, overwrite: Bool, protecting protected: [FileIdentity]) throws {
-        // Where a link leads is what would be replaced.
-        destination = realpath(path, nil).map { resolved in
-            defer { free(resolved) }
-            return String(cString: resolved)
-        } ?? path
+        destination = try OutputFile.judge(path, overwrite: overwrite, protecting: protected)
         self.overwrite = overwrite
+        temporary = OutputFile.folder(of: destination) + ".acuity-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).part"
+        descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw AcuityError(.file, "\(path): \(reason(errno))") }
+        UnfinishedFiles.add(temporary)
+    }
+
+    /// Where `path` really leads, if a file may be put there.
+    static func judge(_ path: String, overwrite: Bool, protecting protected: [FileIdentity]) throws -> String {
+        var destination = path
+        if let resolved = realpath(path, nil) {
+            destination = String(cString: resolved)
+            free(resolved)
+        }
         var status = stat()
         if stat(destination, &status) == 0 {
             if status.st_mode & S_IFMT == S_IFDIR { throw AcuityError(.file, "\(path): is a folder") }
             if protected.contains(FileIdentity(status)) { throw AcuityError(.file, "\(path): is the input, which is never overwritten") }
             if !overwrite { throw AcuityError(.file, "\(path): exists already (--overwrite replaces it)") }
         }
-        let slash = destination.lastIndex(of: "/")
-        let folder = slash.map { String(destination[...$0]) } ?? "./"
+        let folder = folder(of: destination)
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw AcuityError(.file, "\(path): the folder \(folder) does not exist")
         }
-        temporary = folder + ".acuity-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).part"
-        descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw AcuityError(.file, "\(path): \(reason(errno))") }
-        UnfinishedFiles.add(temporary)
+        guard access(folder, W_OK) == 0 else { throw AcuityError(.file, "\(path): \(reason(errno)) in the folder \(folder)") }
+        return destination
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "./" }
+        return String(path[...slash])
     }
 
     /// Puts the finished file in its place.

@@ -85,6 +85,15 @@ public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// The format that a file's content shows, whatever its name.
+    /// - Throws: ``AcuityError`` if the file cannot be opened or is no picture.
+    public init(contentsOf path: String) throws {
+        guard let format = ImageFormat(content: try InputFile(path).head()) else { throw AcuityError(.image, "\(path): \(ImageFormat.unknown)") }
+        self = format
+    }
+
+    static let unknown = "not a picture in a known format (JPEG, PNG, WebP, TIFF, GIF, HEIF)"
+
     /// The format that a file's first bytes show.
     init?(content: [UInt8]) {
         func begins(_ bytes: [UInt8], at offset: Int = 0) -> Bool { content.dropFirst(offset).starts(with: bytes) }

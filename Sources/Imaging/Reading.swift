@@ -14,7 +14,7 @@ extension Picture {
         let file = try InputFile(path)
         do {
             guard let format = ImageFormat(content: try file.head()) else {
-                throw AcuityError(.image, "not a picture in a known format (JPEG, PNG, WebP, TIFF, GIF, HEIF)")
+                throw AcuityError(.image, ImageFormat.unknown)
             }
             guard let source = vips_source_new_from_descriptor(file.descriptor) else {
                 throw AcuityError(.image, Vips.takeError())
@@ -32,7 +32,7 @@ extension Picture {
         try Vips.start()
         guard !data.isEmpty else { throw AcuityError(.image, "empty") }
         guard let format = ImageFormat(content: Array(data.prefix(32))) else {
-            throw AcuityError(.image, "not a picture in a known format (JPEG, PNG, WebP, TIFF, GIF, HEIF)")
+            throw AcuityError(.image, ImageFormat.unknown)
         }
         // Everything is decoded before the bytes go out of scope.
         self = try data.withUnsafeBytes { bytes in

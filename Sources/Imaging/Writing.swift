@@ -35,6 +35,17 @@ extension Picture {
         return format
     }
 
+    /// Whether ``write(to:options:)`` would be let to; asked before an hour of work rather than after it.
+    /// - Throws: what writing would throw about the path, the format and the picture's size `width × height` in that format.
+    public func checkWriting(to path: String, options: WritingOptions, width: Int, height: Int) throws {
+        let format = try Picture.format(for: path, options: options)
+        guard (1...100).contains(options.quality) else { throw AcuityError(.usage, "quality \(options.quality): must lie between 1 and 100") }
+        if let limit = format.largestSide, max(width, height) > limit {
+            throw AcuityError(.image, "\(path): \(width)×\(height) is more than \(format.name) can hold (\(limit) pixels a side); PNG and TIFF can")
+        }
+        _ = try OutputFile.judge(path, overwrite: options.overwrite, protecting: origin.map { [$0] } ?? [])
+    }
+
     /// Writes the picture, whole or not at all: into a temporary file beside `path`, which then takes its name.
     ///
     /// Alpha goes where the format has it; JPEG gets the picture on white. JPEG and WebP hold 8 bits.
@@ -42,10 +53,7 @@ extension Picture {
     public func write(to path: String, options: WritingOptions = WritingOptions()) throws {
         try Vips.start()
         let format = try Picture.format(for: path, options: options)
-        guard (1...100).contains(options.quality) else { throw AcuityError(.usage, "quality \(options.quality): must lie between 1 and 100") }
-        if let limit = format.largestSide, max(width, height) > limit {
-            throw AcuityError(.image, "\(path): \(width)×\(height) is more than \(format.name) can hold (\(limit) pixels a side); PNG and TIFF can")
-        }
+        try checkWriting(to: path, options: options, width: width, height: height)
         let file = try OutputFile(path, overwrite: options.overwrite, protecting: origin.map { [$0] } ?? [])
         guard let target = vips_target_new_to_descriptor(file.descriptor) else { throw AcuityError(.file, "\(path): \(Vips.takeError())") }
         defer { g_object_unref(target) }
