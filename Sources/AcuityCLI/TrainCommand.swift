@@ -50,7 +50,7 @@ struct TrainCommand: AsyncParsableCommand {
         let directory = output ?? "runs/\(recipe.name)"
         let (minutes, device, threads, resume) = (minutes, device, threads, resume)
         let report = TrainingReport(json: json)
-        Interruption.install()
+        TrainingInterruption.install()
         // Training blocks for hours: not on Swift's cooperative pool.
         let finished: Bool = try await withCheckedThrowingContinuation { continuation in
             let thread = Thread {
@@ -58,7 +58,7 @@ struct TrainCommand: AsyncParsableCommand {
                     with: Result {
                         try train(
                             recipe, directory: directory, minutes: minutes, device: device, threads: threads, resume: resume,
-                            shouldStop: { Interruption.isRequested }, log: { report($0) })
+                            shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
                     })
             }
             thread.stackSize = 16 << 20
