@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 
 import numpy as np
+
+import png
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCALE = 4
@@ -212,65 +213,13 @@ def acuity_milliseconds(acuity, weights, side, precision, threads, turns):
     return report["cases"][0]["milliseconds"]
 
 
-def write_png(path, pixels):
-    """8-bit RGB, so that no image library is needed here."""
-    height, width, _ = pixels.shape
-    rows = b"".join(b"\0" + pixels[y].tobytes() for y in range(height))
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)))
-        file.write(chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
-
-
-def read_png(path):
-    """8-bit RGB without interlacing, as Acuity writes it."""
-    with open(path, "rb") as file:
-        data = file.read()
-    at, body = 8, b""
-    while at < len(data):
-        (length,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
-        content = data[at + 8 : at + 8 + length]
-        if kind == b"IHDR":
-            width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", content)
-            if (depth, colour, interlace) != (8, 2, 0):
-                raise RuntimeError(f"{path}: not the 8-bit RGB that was expected")
-        elif kind == b"IDAT":
-            body += content
-        at += 12 + length
-    raw = np.frombuffer(zlib.decompress(body), np.uint8).reshape(height, 1 + width * 3)
-    rows = np.zeros((height, width * 3), np.uint8)
-    for y in range(height):
-        kind, line = raw[y, 0], raw[y, 1:].astype(np.int32)
-        above = rows[y - 1].astype(np.int32) if y else np.zeros(width * 3, np.int32)
-        if kind == 0:
-            rows[y] = line
-        elif kind == 1:
-            rows[y] = line.reshape(-1, 3).cumsum(0).reshape(-1) & 255
-        elif kind == 2:
-            rows[y] = (line + above) & 255
-        else:
-            out = [0] * (width * 3)
-            for i in range(width * 3):
-                a, b, c = out[i - 3] if i >= 3 else 0, int(above[i]), int(above[i - 3]) if i >= 3 else 0
-                if kind == 3:
-                    guess = (a + b) // 2
-                else:
-                    pa, pb, pc = abs(b - c), abs(a - c), abs(a + b - 2 * c)
-                    guess = a if pa <= pb and pa <= pc else b if pb <= pc else c
-                out[i] = (int(line[i]) + guess) & 255
-            rows[y] = out
-    return rows.reshape(height, width, 3)
-
-
 def acuity_output(acuity, weights, pixels, folder):
     """Acuity's own result in 8 bit, by the command a user would type."""
     source, result = os.path.join(folder, "input.png"), os.path.join(folder, "output.png")
-    write_png(source, pixels)
+    png.write(source, pixels.shape[1], pixels.shape[0], pixels.tobytes())
     call([acuity, "upscale", source, "-o", result, "-n", weights, "-s", str(SCALE), "--overwrite"])
-    return read_png(result)
+    width, height, channels, samples = png.read(result)
+    return np.frombuffer(samples, np.uint8).reshape(height, width, channels)
 
 
 # --- the comparison ------------------------------------------------------------------------------------------------

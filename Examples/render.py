@@ -1,5 +1,5 @@
 # render.py: paints the sample pictures of this folder, so that every pixel of them is ours.
-# Needs Python 3 with numpy and Pillow; `python3 render.py` writes harbour.png, harbour.jpg, logo.png and mug.png.
+# Needs Python 3 with numpy and Pillow; `python3 render.py` writes harbour.png, harbour.jpg, lighthouse.png (a part of it), logo.png and mug.png.
 # Everything is painted large and reduced by area in linear light, as a lens and a sensor would, because a small
 # picture with hard computer-made edges would be no fair example of a photograph.
 import os
@@ -428,5 +428,6 @@ if __name__ == "__main__":
     picture = harbour()
     picture.save(os.path.join(HERE, "harbour.png"), optimize=True)
     picture.save(os.path.join(HERE, "harbour.jpg"), quality=85)
+    picture.crop((205, 20, 315, 130)).save(os.path.join(HERE, "lighthouse.png"), optimize=True)
     logo().save(os.path.join(HERE, "logo.png"), optimize=True)
     mug().save(os.path.join(HERE, "mug.png"), optimize=True)
