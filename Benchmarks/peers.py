@@ -14,8 +14,6 @@ import time
 
 import numpy as np
 
-import png
-
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCALE = 4
 
@@ -198,28 +196,28 @@ def openvino_runner(path, bf16, threads):
 # --- Acuity --------------------------------------------------------------------------------------------------------
 
 
-def call(command, environment=None):
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if result.returncode != 0:
-        sys.exit(f"peers: {' '.join(command)} failed: {result.stderr.strip()}")
-    return result.stdout
+class Acuity:
+    """`acuity turns`: the network kept ready in its own process, run once for every line it is sent."""
 
+    def __init__(self, acuity, weights, side, precision, threads, x, folder):
+        source, result = os.path.join(folder, "input.f32"), os.path.join(folder, f"{precision}.f32")
+        np.ascontiguousarray(x[0].transpose(1, 2, 0)).tofile(source)
+        self.process = subprocess.Popen(
+            [acuity, "turns", "-n", weights, "--precision", precision, "--side", str(side), "-j", str(threads),
+             "--input", source, "--output", result],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            sys.exit(f"peers: {acuity} turns did not start")
+        self.output = np.fromfile(result, np.float32).reshape(side * SCALE, side * SCALE, 3).transpose(2, 0, 1)[None]
 
-def acuity_milliseconds(acuity, weights, side, precision, threads, turns):
-    """Median of `turns` runs inside one `acuity bench`."""
-    report = json.loads(
-        call([acuity, "bench", "--weights", weights, "--side", str(side), "--precision", precision,
-              "-j", str(threads), "--runs", str(turns), "--json"]))
-    return report["cases"][0]["milliseconds"]
+    def milliseconds(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
-
-def acuity_output(acuity, weights, pixels, folder):
-    """Acuity's own result in 8 bit, by the command a user would type."""
-    source, result = os.path.join(folder, "input.png"), os.path.join(folder, "output.png")
-    png.write(source, pixels.shape[1], pixels.shape[0], pixels.tobytes())
-    call([acuity, "upscale", source, "-o", result, "-n", weights, "-s", str(SCALE), "--overwrite"])
-    width, height, channels, samples = png.read(result)
-    return np.frombuffer(samples, np.uint8).reshape(height, width, channels)
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 # --- the comparison ------------------------------------------------------------------------------------------------
@@ -250,49 +248,48 @@ def compare(name, weights, path, arguments, folder):
         ("OpenVINO", "fp32"): openvino_runner(stem + ".onnx", False, threads),
     }
 
+    ours = {precision: Acuity(arguments.acuity, path, side, precision, threads, x, folder) for precision in ("bf16", "fp32")}
+
     # Nothing is timed before all agree on the result.
     reference = runners["ONNX Runtime", "fp32"](x)
+    outputs = {key: run(x) for key, run in runners.items()}
+    outputs.update({("Acuity", precision): engine.output for precision, engine in ours.items()})
     rows = {}
-    for key, run in runners.items():
-        difference = float(np.abs(run(x) - reference).max())
+    for key, output in outputs.items():
+        difference = float(np.abs(output - reference).max())
         rows[key] = {"engine": key[0], "precision": key[1], "max_difference": difference}
+        note(f"{name}: {key[0]} {key[1]} differs from ONNX Runtime fp32 by at most {difference:.1e}")
         if not difference <= (0.1 if key[1] == "bf16" else 1e-3):
-            sys.exit(f"peers: {name}: {key[0]} {key[1]} differs from ONNX Runtime fp32 by {difference}: not the same network")
-    expected = np.clip(np.round(reference[0].transpose(1, 2, 0) * 255), 0, 255)
-    ours = acuity_output(arguments.acuity, path, pixels, folder)
-    levels = int(np.abs(ours.astype(np.int32) - expected.astype(np.int32)).max())
-    if levels > 25:
-        sys.exit(f"peers: {name}: Acuity differs from ONNX Runtime fp32 by {levels} of 255 levels: not the same network")
-    for precision in ("bf16", "fp32"):
-        rows["Acuity", precision] = {"engine": "Acuity", "precision": precision, "max_difference": levels / 255}
+            sys.exit(f"peers: {name}: {key[0]} {key[1]} does not compute the same network")
+
+    def timed(run):
+        start = time.perf_counter()
+        run(x)
+        return 1000 * (time.perf_counter() - start)
 
     times = {key: [] for key in rows}
     for turn in range(arguments.rounds):
         note(f"{name}: round {turn + 1} of {arguments.rounds}")
         for key, run in runners.items():
-            precision = key[1]
-            spans = []
-            for _ in range(arguments.runs):
-                start = time.perf_counter()
-                run(x)
-                spans.append(1000 * (time.perf_counter() - start))
-            times[key].append(statistics.median(spans))
-            # Ours between any two peers, so that whatever else the machine does hits both alike.
-            if key[0] != "ONNX Runtime":
-                times["Acuity", precision].append(acuity_milliseconds(arguments.acuity, path, side, precision, threads, arguments.runs))
+            times[key].append(statistics.median(timed(run) for _ in range(arguments.runs)))
+            # Ours after every peer, so that whatever else the machine does hits both alike.
+            engine = ours[key[1]]
+            times["Acuity", key[1]].append(statistics.median(engine.milliseconds() for _ in range(arguments.runs)))
+    for engine in ours.values():
+        engine.close()
     operations = 2 * multiplications(weights) * side * side
     for key, row in rows.items():
         row["milliseconds"] = statistics.median(times[key])
         row["gflops"] = operations / row["milliseconds"] / 1e6
     peers = [row for row in rows.values() if row["engine"] != "Acuity"]
     fastest = min(peers, key=lambda row: row["milliseconds"])
-    ours = min((row for row in rows.values() if row["engine"] == "Acuity"), key=lambda row: row["milliseconds"])
+    best = min(rows["Acuity", precision]["milliseconds"] for precision in ("bf16", "fp32"))
     return {
         "network": name,
         "input": f"{side}x{side}",
         "rows": sorted(rows.values(), key=lambda row: row["milliseconds"]),
         "fastest_peer": f"{fastest['engine']} {fastest['precision']}",
-        "ratio": fastest["milliseconds"] / ours["milliseconds"],
+        "ratio": fastest["milliseconds"] / best,
         "ratio_fp32": min(row["milliseconds"] for row in peers if row["precision"] == "fp32") / rows["Acuity", "fp32"]["milliseconds"],
     }
 
