@@ -1,0 +1,22 @@
+// NamedMethods: from the name that a person gives (`fast`, `lanczos3`, `my-model.pth`) to an upscaling method.
+
+public import SuperResolution
+
+extension Upscaler {
+    /// Enlarges by a factor: `try Upscaler(model: .named("photo"), scale: 4)`.
+    /// - Throws: ``AcuityError`` with code `.usage` for an unknown name or a factor outside 0.25…16.
+    public init(model: Method, scale: Double) throws { try self.init(model, target: .factor(scale)) }
+}
+
+extension Upscaler.Method {
+    /// What is used when nothing is asked for.
+    public static let defaultName = "fast"
+
+    /// A classical method (`nearest`, `bilinear`, `bicubic`, `lanczos3`), an installed model, or a weights file.
+    /// - Parameter threads: how many the network runs on; all cores unless given.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
+    public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
+        if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
+        throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
+    }
+}

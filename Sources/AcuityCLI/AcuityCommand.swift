@@ -1,0 +1,65 @@
+// AcuityCommand: the root of the command line, its exit codes and its one-line errors.
+
+import ArgumentParser
+import Foundation
+import SuperResolution
+
+/// The version of the command and the library.
+let acuityVersion = "0.1.0"
+
+@main struct AcuityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "acuity",
+        abstract: "Make small pictures large and sharp, on your own processor.",
+        discussion: """
+            EXAMPLES
+              acuity upscale kitten.jpg                  writes kitten@4x.png beside it
+              acuity upscale holiday/*.jpg -o big -s 2   twice as large, into the folder big
+              acuity models                              what is installed, and how good it is
+              acuity evaluate -n fast -s 4 Set5          measure it yourself
+
+            EXIT STATUS
+              0 all done, 1 something failed (each failure is named), 2 wrong usage.
+            """,
+        version: acuityVersion,
+        subcommands: [UpscaleCommand.self, EvaluateCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(reporting: error)
+        }
+    }
+
+    /// Prints help on standard output, any error as one line on standard error, and ends with 0, 1 or 2.
+    private static func exit(reporting error: any Error) -> Never {
+        switch error {
+        case let error as AcuityError:
+            report(error.message)
+            Foundation.exit(error.code == .usage ? 2 : 1)
+        case let code as ExitCode:
+            Foundation.exit(code.rawValue)
+        case is CancellationError:
+            report("interrupted")
+            Foundation.exit(1)
+        default:
+            let code = exitCode(for: error)
+            if code.isSuccess { Self.exit(withError: error) }  // --help and --version
+            let message = message(for: error)
+            report(message.isEmpty ? String(describing: error) : message)
+            Foundation.exit(code == .validationFailure ? 2 : 1)
+        }
+    }
+}
+
+/// `acuity: message` on standard error, on one line.
+func report(_ message: String) {
+    let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+    FileHandle.standardError.write(Data("acuity: \(line)\n".utf8))
+}

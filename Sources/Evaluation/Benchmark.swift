@@ -1,0 +1,167 @@
+// Benchmark: the literature's protocol: shrink the ground truth by MATLAB's bicubic, enlarge it again, compare on luma.
+
+public import SuperResolution
+
+/// Enlarges a raster by the whole factor that it was made for; grey stays grey. What a benchmark measures.
+public typealias Enlarging = @Sendable (Raster) async throws -> Raster
+
+/// Evaluation of an enlarging method against ground truth at a whole scale.
+///
+/// Each picture is cropped to a multiple of the scale at its right and lower edge, shrunk by antialiased bicubic
+/// (a = −½), rounded to 8 bit, enlarged, rounded to 8 bit again, and compared on Y without a border of `scale` pixels.
+public struct Benchmark: Sendable {
+    /// At least 1.
+    public let scale: Int
+
+    /// - Throws: ``AcuityError`` with code `.usage` when the scale is outside 1…16.
+    public init(scale: Int) throws {
+        guard (1...16).contains(scale) else { throw AcuityError(.usage, "scale \(scale): must be 1…16") }
+        self.scale = scale
+    }
+
+    /// Ground truth and the low resolution that is made of it.
+    public struct Pair: Sendable {
+        public let truth: Raster
+        public let low: Raster
+    }
+
+    /// - Throws: ``AcuityError`` with code `.image` when the picture is smaller than the scale.
+    public func pair(from picture: Raster) throws -> Pair {
+        let (width, height) = (picture.width / scale, picture.height / scale)
+        guard width > 0, height > 0 else {
+            throw AcuityError(.image, "\(picture.width)×\(picture.height) pixels are too few for scale \(scale)")
+        }
+        let truth = picture.cropped(to: Region(x: 0, y: 0, width: width * scale, height: height * scale))
+        return Pair(truth: truth, low: Resampling.bicubic.resize(truth, width: width, height: height).roundedTo8Bit())
+    }
+
+    /// Enlarges the low resolution made of one picture and measures the result.
+    /// - Throws: ``AcuityError`` when the picture is too small to measure, or what `enlarge` throws.
+    public func measure(_ picture: Raster, name: String, enlarge: Enlarging) async throws -> ImageScore {
+        let pair = try pair(from: picture)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let raw = try await enlarge(pair.low)
+        let seconds = start.duration(to: clock.now).seconds
+
+        let result = raw.roundedTo8Bit()
+        let again = Resampling.bicubic.resize(result, width: pair.low.width, height: pair.low.height)
+        return ImageScore(
+            name: name, width: pair.truth.width, height: pair.truth.height,
+            psnrY: try Metrics.psnrY(result, against: pair.truth, crop: scale),
+            ssimY: try Metrics.ssimY(result, against: pair.truth, crop: scale),
+            consistency: try Metrics.psnr(again, against: pair.low),
+            drift: meanDrift(of: again, from: pair.low),
+            seconds: seconds)
+    }
+
+    /// Measures pictures one after the other.
+    /// - Parameters:
+    ///   - names: what `load` takes, e.g. paths.
+    ///   - load: the ground truth, 1 or 3 channels.
+    ///   - progress: called after every picture with its score.
+    /// - Throws: the first error, with the picture's name in front.
+    public func measure(
+        _ names: [String], load: (String) throws -> Raster, enlarge: Enlarging,
+        progress: (ImageScore) -> Void = { _ in }
+    ) async throws -> Scores {
+        guard !names.isEmpty else { throw AcuityError(.file, "no pictures to evaluate") }
+        var images = [ImageScore]()
+        for name in names {
+            let picture = try load(name)
+            do {
+                images.append(try await measure(picture, name: name, enlarge: enlarge))
+            } catch let error as AcuityError {
+                throw AcuityError(error.code, "\(name): \(error.message)")
+            }
+            progress(images[images.count - 1])
+        }
+        return Scores(scale: scale, images: images)
+    }
+}
+
+/// What was measured on one picture.
+public struct ImageScore: Sendable, Hashable {
+    public let name: String
+    /// Size of the ground truth after cropping, in pixels.
+    public let width: Int
+    public let height: Int
+    /// Decibel.
+    public let psnrY: Double
+    public let ssimY: Double
+    /// PSNR over all channels, decibel, between the result shrunk by bicubic and the low resolution it was made from.
+    public let consistency: Double
+    /// Largest difference of a channel's mean from the low resolution's, in 8-bit levels.
+    public let drift: Double
+    /// Time that enlarging took.
+    public let seconds: Double
+
+    public init(
+        name: String, width: Int, height: Int, psnrY: Double, ssimY: Double, consistency: Double, drift: Double, seconds: Double
+    ) {
+        self.name = name
+        self.width = width
+        self.height = height
+        self.psnrY = psnrY
+        self.ssimY = ssimY
+        self.consistency = consistency
+        self.drift = drift
+        self.seconds = seconds
+    }
+}
+
+/// What was measured on a set of pictures. Means are means over pictures.
+public struct Scores: Sendable, Hashable {
+    public let scale: Int
+    /// At least one.
+    public let images: [ImageScore]
+
+    public init(scale: Int, images: [ImageScore]) {
+        self.scale = scale
+        self.images = images
+    }
+
+    public var psnrY: Double { mean(\.psnrY) }
+    public var ssimY: Double { mean(\.ssimY) }
+    public var consistency: Double { mean(\.consistency) }
+    /// Of the picture that drifts most.
+    public var drift: Double { images.map(\.drift).max() ?? 0 }
+    public var seconds: Double { images.reduce(0) { $0 + $1.seconds } }
+    /// Millions of pixels of the enlarged pictures per second of enlarging.
+    public var megapixelsPerSecond: Double {
+        images.reduce(0) { $0 + Double($1.width * $1.height) } / 1e6 / max(seconds, 1e-9)
+    }
+
+    private func mean(_ value: (ImageScore) -> Double) -> Double {
+        images.reduce(0) { $0 + value($1) } / Double(max(1, images.count))
+    }
+}
+
+extension Raster {
+    /// Clipped to 0…1 and rounded to the nearest multiple of 1/255, halves upwards; NaN becomes 0.
+    func roundedTo8Bit() -> Raster {
+        var result = self
+        result.samples.withUnsafeMutableBufferPointer { samples in
+            for index in samples.indices {
+                samples[index] = (min(max(samples[index], 0), 1) * 255 + 0.5).rounded(.down) / 255
+            }
+        }
+        return result
+    }
+
+    /// The mean of each channel.
+    func channelMeans() -> [Double] {
+        var sums = [Double](repeating: 0, count: channels)
+        for (index, sample) in samples.enumerated() { sums[index % channels] += Double(sample) }
+        return sums.map { $0 / Double(max(1, width * height)) }
+    }
+}
+
+/// The largest difference of a channel's mean, in 8-bit levels.
+func meanDrift(of result: Raster, from reference: Raster) -> Double {
+    zip(result.channelMeans(), reference.channelMeans()).map { abs($0 - $1) * 255 }.max() ?? 0
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

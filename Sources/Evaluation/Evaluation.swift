@@ -1,1 +1,0 @@
-// Evaluation: to be filled.

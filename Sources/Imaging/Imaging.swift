@@ -1,1 +1,0 @@
-// Imaging: to be filled.

@@ -1,0 +1,275 @@
+// Upscaler: the pipeline from a picture to a larger one: network, tile by tile, health check, exact size.
+
+/// Enlarges pictures, by a network or by a classical method, to an exact size.
+public struct Upscaler: Sendable {
+    /// How large the result is to be. Sides are `round(side × factor)`, at least 1.
+    public enum Target: Sendable, Hashable {
+        /// Any real factor, 0.25…16.
+        case factor(Double)
+        /// This many pixels wide; the height follows.
+        case width(Int)
+        /// This many pixels high; the width follows.
+        case height(Int)
+        /// The longer side has this many pixels.
+        case longEdge(Int)
+    }
+
+    /// What makes the new pixels.
+    public enum Method: Sendable {
+        case resampling(Resampling)
+        /// One purpose's models by scale; the smallest that reaches the target is used, repeatedly if none does.
+        case network(any Engine, [Int: Model])
+    }
+
+    /// The factors that are allowed, whichever way a target is given.
+    public static let factors = 0.25...16.0
+
+    public let method: Method
+    public let target: Target
+    /// How pictures are cut before the network sees them.
+    public let tiles: Tiling.Size
+    /// `nil` lets the engine choose.
+    public let precision: Precision?
+    /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
+    public let maximumPixels: Int
+    private let prepared: PreparedModels?
+
+    /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
+    public init(
+        _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil,
+        maximumPixels: Int = 1 << 30
+    ) throws {
+        switch target {
+        case .factor(let factor):
+            guard factor.isFinite, Upscaler.factors.contains(factor) else {
+                throw AcuityError(.usage, "scale \(factor): must lie between 0.25 and 16")
+            }
+        case .width(let n), .height(let n), .longEdge(let n):
+            guard n > 0 else { throw AcuityError(.usage, "size \(n): must be at least one pixel") }
+        }
+        if case .side(let side) = tiles, side < 32 {
+            throw AcuityError(.usage, "tile size \(side): must be at least 32 pixels")
+        }
+        if case .network(let engine, let models) = method {
+            guard !models.isEmpty else { throw AcuityError(.usage, "no model is given") }
+            prepared = PreparedModels(engine: engine, models: models)
+        } else {
+            prepared = nil
+        }
+        self.method = method
+        self.target = target
+        self.tiles = tiles
+        self.precision = precision
+        self.maximumPixels = maximumPixels
+    }
+
+    /// The exact size of the result for a picture of `width × height`.
+    /// - Throws: ``AcuityError``: `.usage` where a target size asks for a factor that is not allowed, `.image` where the
+    ///   result would have too many pixels.
+    public func outputSize(width: Int, height: Int) throws -> (width: Int, height: Int) {
+        guard width > 0, height > 0 else { throw AcuityError(.image, "the picture has no pixels") }
+        let factor =
+            switch target {
+            case .factor(let factor): factor
+            case .width(let n): Double(n) / Double(width)
+            case .height(let n): Double(n) / Double(height)
+            case .longEdge(let n): Double(n) / Double(max(width, height))
+            }
+        guard Upscaler.factors.contains(factor) else {
+            throw AcuityError(.usage, "\(width)×\(height) pixels would be scaled by \(factor), which must lie between 0.25 and 16")
+        }
+        // The side that was asked for comes out exactly; the products stay far below 2⁵³.
+        let result = (max(1, Int((Double(width) * factor).rounded())), max(1, Int((Double(height) * factor).rounded())))
+        try checkPixels(result.0, result.1)
+        return result
+    }
+
+    /// The enlarged picture, with the same channels (1 grey, 3 RGB) and depth.
+    /// - Parameter progress: the finished fraction, 0…1, from any thread.
+    /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
+    public func upscale(
+        _ pixels: PixelBuffer, progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) async throws -> PixelBuffer {
+        let (width, height) = try outputSize(width: pixels.width, height: pixels.height)
+        guard pixels.channels == 1 || pixels.channels == 3 else {
+            throw AcuityError(.image, "\(pixels.channels) channels: only grey and RGB pictures can be enlarged")
+        }
+        guard let prepared, case .network(_, let models) = method else {
+            return try resampling.resize(pixels, width: width, height: height, progress: progress)
+        }
+
+        let passes = try self.passes(from: pixels, width: width, height: height, scales: models.keys.sorted())
+        // The last, classical step is counted as a hundredth of a network's work on the same pixels.
+        let work = passes.map(\.pixels).reduce(0, +) + Double(width * height) / 100
+        var done = 0.0
+        var current = pixels
+        for pass in passes {
+            let model = try await prepared.model(scale: pass.scale, precision: precision)
+            let start = done
+            let last = (current.width * pass.scale, current.height * pass.scale) == (width, height)
+            // What is resampled or enlarged again keeps 16 bits, so that it is not rounded twice.
+            current = try await enlarge(current, with: model, scale: pass.scale, depth: last ? pixels.depth : .sixteen) {
+                progress((start + $0 * pass.pixels) / work)
+            }
+            done += pass.pixels
+        }
+        if (current.width, current.height) != (width, height) || current.depth != pixels.depth {
+            let start = done
+            current = try Resampling.lanczos3.resize(current, width: width, height: height, depth: pixels.depth) {
+                progress((start + $0 * (work - start)) / work)
+            }
+        }
+        progress(1)
+        return current
+    }
+
+    /// The classical method that changes sizes here: the chosen one, or Lanczos beside a network.
+    public var resampling: Resampling {
+        if case .resampling(let resampling) = method { resampling } else { .lanczos3 }
+    }
+
+    // MARK: - Passes
+
+    private struct Pass {
+        let scale: Int
+        /// Input pixels.
+        let pixels: Double
+    }
+
+    /// Which networks run, one after the other, until the target is reached.
+    private func passes(from pixels: PixelBuffer, width: Int, height: Int, scales: [Int]) throws -> [Pass] {
+        var (w, h) = (pixels.width, pixels.height)
+        var result: [Pass] = []
+        // Shrinking needs no network; at the same size only a network of scale 1 (a restorer) does something.
+        while (w < width || h < height || (result.isEmpty && w == width && h == height && scales.contains(1))) && result.count < 8 {
+            let needed = max(Double(width) / Double(w), Double(height) / Double(h))
+            guard let scale = scales.first(where: { Double($0) >= needed }) ?? scales.last, scale > 1 || result.isEmpty else { break }
+            result.append(Pass(scale: scale, pixels: Double(w * h)))
+            (w, h) = (w * scale, h * scale)
+            try checkPixels(w, h)
+        }
+        return result
+    }
+
+    private func checkPixels(_ width: Int, _ height: Int) throws {
+        let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
+        guard !overflow, pixels <= maximumPixels else {
+            throw AcuityError(.image, "\(width)×\(height) pixels would be needed, more than the limit of \(maximumPixels / 1_000_000) megapixels")
+        }
+    }
+
+    /// One pass of a network over a whole picture.
+    private func enlarge(
+        _ pixels: PixelBuffer, with prepared: any PreparedModel, scale: Int, depth: PixelBuffer.Depth,
+        progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> PixelBuffer {
+        let network = prepared.model.network
+        let (width, height) = (pixels.width, pixels.height)
+        let multiple = network.sizeMultiple
+        let padded = (width: (width + multiple - 1) / multiple * multiple, height: (height + multiple - 1) / multiple * multiple)
+        let tiling = Tiling(width: padded.width, height: padded.height, network: network, size: tiles)
+        var result = PixelBuffer(width: width * scale, height: height * scale, channels: pixels.channels, depth: depth)
+
+        let work = Double(tiling.tiles.reduce(0) { $0 + $1.input.width * $1.input.height })
+        var done = 0.0
+        for tile in tiling.tiles {
+            try Task.checkCancellation()
+            let (start, share) = (done, Double(tile.input.width * tile.input.height))
+            let input = pixels.mirroredRaster(of: tile.input)
+            let output = try await enlarge(input, with: prepared, at: tile.core) { progress((start + $0 * share) / work) }
+            let kept = Region(
+                x: (tile.core.x - tile.input.x) * scale, y: (tile.core.y - tile.input.y) * scale,
+                width: tile.core.width * scale, height: tile.core.height * scale)
+            result.write(output, from: kept, x: tile.core.x * scale, y: tile.core.y * scale)
+            done += share
+            progress(done / work)
+        }
+        return result
+    }
+
+    /// One tile: colour to what the network wants, network, health check, colour back.
+    private func enlarge(
+        _ tile: Raster, with prepared: any PreparedModel, at core: Region, progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> Raster {
+        let network = prepared.model.network
+        let input = try network.view(of: tile)
+        var output = try await prepared.run(input, progress: progress)
+        if var problem = HealthCheck.problem(input: input, output: output) {
+            var healthy = false
+            if prepared.precision != .fp32, let careful = try await self.prepared?.model(scale: network.scale, precision: .fp32) {
+                output = try await careful.run(input)
+                if let still = HealthCheck.problem(input: input, output: output) { problem = still } else { healthy = true }
+            }
+            guard healthy else {
+                throw AcuityError(.health, "\(prepared.model.name): around column \(core.x), row \(core.y) \(problem.rawValue)")
+            }
+        }
+        switch (tile.channels, input.channels) {
+        case (3, 1):
+            return Resampling.bicubic.resize(tile, width: output.width, height: output.height).replacingLuma(with: output)
+        case (1, 3): return output.greyFromRGB
+        default: return output
+        }
+    }
+}
+
+extension Network {
+    /// A grey or RGB raster as the network wants to see it.
+    fileprivate func view(of raster: Raster) throws -> Raster {
+        switch (raster.channels, shapes[0].channels) {
+        case (1, 1), (3, 3): return raster
+        case (1, 3): return raster.greyAsRGB
+        case (3, 1): return raster.luma
+        default:
+            throw AcuityError(.network, "\(architecture) takes \(shapes[0].channels) channels; only grey and RGB networks can enlarge pictures")
+        }
+    }
+}
+
+extension PixelBuffer {
+    /// Like ``raster(of:)``, with the picture mirrored where `region` reaches past its right or bottom edge.
+    fileprivate func mirroredRaster(of region: Region) -> Raster {
+        var inside = region
+        inside.width = min(region.width, width - region.x)
+        inside.height = min(region.height, height - region.y)
+        let raster = raster(of: inside)
+        if inside == region { return raster }
+        var result = Raster(width: region.width, height: region.height, channels: channels)
+        for y in 0..<region.height {
+            for x in 0..<region.width {
+                for c in 0..<channels {
+                    result[x, y, c] = raster[mirror(x, into: inside.width), mirror(y, into: inside.height), c]
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// Models that an engine has made ready, each once.
+private actor PreparedModels {
+    private struct Key: Hashable {
+        let scale: Int
+        let precision: Precision?
+    }
+
+    private let engine: any Engine
+    private let models: [Int: Model]
+    private var ready: [Key: any PreparedModel] = [:]
+
+    init(engine: any Engine, models: [Int: Model]) {
+        self.engine = engine
+        self.models = models
+    }
+
+    func model(scale: Int, precision: Precision?) throws -> any PreparedModel {
+        let key = Key(scale: scale, precision: precision)
+        if let known = ready[key] { return known }
+        guard let model = models[scale], model.network.scale == scale else {
+            throw AcuityError(.usage, "no model of scale \(scale)")
+        }
+        let prepared = try engine.prepare(model, precision: precision)
+        ready[key] = prepared
+        return prepared
+    }
+}

@@ -1,0 +1,42 @@
+// BenchmarkTests: the protocol on pictures whose scores are known.
+
+import Evaluation
+import SuperResolution
+import Testing
+
+@Suite struct BenchmarkTests {
+    @Test func pairIsCroppedAndRounded() throws {
+        let picture = Raster(width: 50, height: 41, channels: 3, samples: (0..<50 * 41 * 3).map { Float($0 % 251) / 255 })
+        let pair = try Benchmark(scale: 4).pair(from: picture)
+        #expect(pair.truth == picture.cropped(to: Region(x: 0, y: 0, width: 48, height: 40)))
+        #expect((pair.low.width, pair.low.height, pair.low.channels) == (12, 10, 3))
+        #expect(pair.low.samples.allSatisfy { abs($0 * 255 - ($0 * 255).rounded()) < 1e-4 && (0...1).contains($0) })
+        #expect(throws: AcuityError.self) { try Benchmark(scale: 4).pair(from: Raster(width: 3, height: 9, channels: 1)) }
+    }
+
+    @Test func knownErrorGivesKnownPSNR() async throws {
+        // A flat grey picture, enlarged five levels too bright: PSNR = 20 log10(255 / 5).
+        let picture = Raster(width: 40, height: 40, channels: 1, filledWith: 100 / 255)
+        let scores = try await Benchmark(scale: 2).measure(["flat"], load: { _ in picture }) { low in
+            Raster(width: low.width * 2, height: low.height * 2, channels: 1, filledWith: low.samples[0] + 5 / 255)
+        }
+        #expect(abs(scores.psnrY - 34.15140352195873) < 1e-6)
+        #expect(abs(scores.consistency - 34.15140352195873) < 1e-3)
+        #expect(abs(scores.drift - 5) < 1e-3)
+        #expect(scores.images.count == 1 && scores.images[0].width == 40)
+    }
+
+    @Test func errorsNameThePicture() async throws {
+        let benchmark = try Benchmark(scale: 4)
+        await #expect(throws: AcuityError(.image, "tiny.png: SSIM needs at least 11×11 pixels, 8×8 are left")) {
+            try await benchmark.measure(["tiny.png"], load: { _ in Raster(width: 16, height: 16, channels: 1) }) {
+                Resampling.nearest.resize($0, width: 16, height: 16)
+            }
+        }
+        await #expect(throws: AcuityError.self) {
+            try await benchmark.measure(["odd"], load: { _ in Raster(width: 64, height: 64, channels: 1) }) { $0 }
+        }
+        await #expect(throws: AcuityError.self) { try await benchmark.measure([], load: { _ in Raster(width: 1, height: 1, channels: 1) }) { $0 } }
+        #expect(throws: AcuityError.self) { try Benchmark(scale: 0) }
+    }
+}
