@@ -1,1 +1,79 @@
-// NativeEngine: to be filled.
+// NativeEngine: our own convolution engine. Packs a model's weights for the processor at hand and runs it on all cores.
+
+import CKernels
+public import SuperResolution
+
+/// Runs networks with the fastest kernels that this processor has.
+///
+/// Convolutions run as direct convolutions with fused bias, activation and residual sum; rows flow through all layers
+/// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
+/// of threads: models prepared by the same engine take turns.
+public final class NativeEngine: Engine {
+    /// Sets of instructions that the kernels are written for, each including those before it.
+    public enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparable {
+        /// Plain C, the reference.
+        case scalar
+        /// AVX2 with FMA.
+        case avx2
+        /// AVX-512 F, BW and VL.
+        case avx512
+        /// AVX-512 with `vdpbf16ps`.
+        case avx512bf16
+
+        /// Whether this processor has it.
+        public var isAvailable: Bool { acuity_has(kernels) }
+
+        /// The best one that this processor has.
+        public static var best: InstructionSet { allCases.last(where: \.isAvailable) ?? .scalar }
+
+        public static func < (a: InstructionSet, b: InstructionSet) -> Bool { a.kernels.rawValue < b.kernels.rawValue }
+
+        var kernels: acuity_isa {
+            switch self {
+            case .scalar: acuity_scalar
+            case .avx2: acuity_avx2
+            case .avx512: acuity_avx512
+            case .avx512bf16: acuity_avx512bf16
+            }
+        }
+    }
+
+    public let name = "native"
+    public let instructionSet: InstructionSet
+    public let threads: Int
+    let pool: ThreadPool
+
+    /// Starts the engine's threads.
+    /// - Parameters:
+    ///   - threads: 1…1024; `nil` for one per processor.
+    ///   - instructionSet: `nil` for what the environment's `ACUITY_ISA` names, or else the best available.
+    /// - Throws: ``AcuityError`` with code `.usage` for an instruction set that does not exist or is not there.
+    public init(threads: Int? = nil, instructionSet: InstructionSet? = nil) throws {
+        let chosen = try instructionSet ?? Self.fromEnvironment() ?? .best
+        guard chosen.isAvailable else {
+            throw AcuityError(.usage, "this processor has no \(chosen.rawValue), the best it has is \(InstructionSet.best.rawValue)")
+        }
+        let count = threads ?? Int(acuity_processor_count())
+        guard (1...1024).contains(count) else { throw AcuityError(.usage, "cannot run on \(count) threads, 1…1024 are possible") }
+        self.instructionSet = chosen
+        self.pool = try ThreadPool(threads: count)
+        self.threads = pool.threads
+    }
+
+    /// - Parameter precision: `nil` is bf16 where the instruction set has it. Where it has not, bf16 becomes fp32, and
+    ///   ``PreparedModel/precision`` says so.
+    public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
+        let half = instructionSet == .avx512bf16 && precision != .fp32
+        return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half), pool: pool)
+    }
+
+    private static func fromEnvironment() throws -> InstructionSet? {
+        guard let pointer = acuity_environment("ACUITY_ISA") else { return nil }
+        let name = String(cString: pointer)
+        if name.isEmpty { return nil }
+        guard let set = InstructionSet(rawValue: name) else {
+            throw AcuityError(.usage, "ACUITY_ISA=\(name): known are \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return set
+    }
+}

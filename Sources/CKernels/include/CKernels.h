@@ -1,1 +1,119 @@
+// CKernels: convolution and element-wise kernels per instruction set, and the thread pool that runs them.
+//
+// Activations are NHWC rows: `pixel_stride` elements per pixel, channels padded with zeros to a multiple of 16. A kernel
+// makes one stretch of one output row; where the rows lie (a plane, a ring buffer) is the caller's business.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+enum { acuity_lanes = 16 };  // Channels are padded to a multiple of this.
+
+typedef enum { acuity_scalar, acuity_avx2, acuity_avx512, acuity_avx512bf16 } acuity_isa;
+
+/// Whether the processor this runs on has the instruction set.
+bool acuity_has(acuity_isa isa);
+
+/// The processor's name, e.g. `AMD EPYC 9655`; at most `size` bytes with the final 0.
+void acuity_processor_name(char *name, size_t size);
+
+int acuity_processor_count(void);
+
+const char *_Nullable acuity_environment(const char *name);
+
+// MARK: Convolution
+
+/// One of the tensors that a convolution reads (several stand for their concatenation along channels).
+typedef struct {
+    int32_t steps;           // Channels (fp32) or pairs of channels (bf16) to read of each pixel.
+    ptrdiff_t pixel_stride;  // Elements from pixel to pixel.
+} acuity_source;
+
+/// What is the same for every row of a layer. Output = activation(convolution + bias) + residual.
+typedef struct {
+    int32_t kernel_height, kernel_width, stride;
+    int32_t source_count;
+    const acuity_source *sources;
+    int32_t block_count;
+    const int32_t *block_groups;  // Groups of 16 output channels in each block: 1…4 (AVX-512), 1 (others).
+    const void *weights;          // [block][source][ky][kx][step][channel of block][1 or 2 channels of step]
+    const float *bias;            // One per padded output channel.
+    const float *_Nullable slope; // Negative values are multiplied with it; one per padded output channel.
+} acuity_convolution;
+
+/// One stretch of one output row.
+typedef struct {
+    const void *_Nullable const *_Nonnull rows;  // [source][ky]: input rows at column −(kernel_width − 1) / 2.
+    ptrdiff_t first, last;              // Output columns first ..< last. Columns from max(0, last − 24) on may be written again.
+    const float *_Nullable residual;    // At column 0, as are the outputs.
+    ptrdiff_t residual_stride;
+    float *_Nullable out32;
+    ptrdiff_t stride32;
+    uint16_t *_Nullable out16;  // Rounded to nearest even.
+    ptrdiff_t stride16;
+} acuity_segment;
+
+typedef void (*acuity_convolve)(const acuity_convolution *, const acuity_segment *);
+
+/// The kernel for an instruction set that the processor has; `bf16` needs `acuity_avx512bf16`.
+acuity_convolve _Nullable acuity_convolution_kernel(acuity_isa isa, bool bf16);
+
+// MARK: Rows
+
+/// Rounds to bfloat16, nearest even; NaN stays NaN.
+void acuity_round(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t count);
+
+/// An interleaved picture row as padded pixels, as floats and as bfloat16. With `split`, bfloat16 pixels hold what
+/// rounding lost in the next `channels` channels.
+void acuity_input(const float *in, ptrdiff_t count, int32_t channels, float *_Nullable out32, ptrdiff_t stride32,
+                  uint16_t *_Nullable out16, ptrdiff_t stride16, bool split);
+
+/// Pixel shuffle of pixels whose channels are ordered [dy][dx][channel], into `factor` interleaved picture rows, plus
+/// (if given) the nearest-enlarged picture `base`, one interleaved pixel for each `in` pixel.
+void acuity_shuffle_out(acuity_isa isa, const float *in, ptrdiff_t stride, ptrdiff_t count, int32_t factor,
+                        int32_t channels, const float *_Nullable base, float *out, ptrdiff_t out_stride);
+
+/// out = a × a_factor + b × b_factor.
+void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, float b_factor, float *out, ptrdiff_t count);
+
+typedef enum { acuity_gelu, acuity_silu, acuity_mish, acuity_sigmoid, acuity_tanh } acuity_activation;
+
+/// Element-wise, by the C library; GELU by the error function.
+void acuity_activate(acuity_activation function, const float *in, float *out, ptrdiff_t count);
+
+// MARK: Threads
+
+typedef struct acuity_pool acuity_pool;
+
+/// Threads that run one job after the other, all of them on the same job. NULL if they cannot be started.
+acuity_pool *_Nullable acuity_pool_create(int32_t threads);
+
+int32_t acuity_pool_threads(const acuity_pool *pool);
+
+/// Lets the threads end after the jobs already submitted. Safe from a job's `done`.
+void acuity_pool_release(acuity_pool *pool);
+
+/// Calls `body(context, thread)` on every thread, then `done(context)` on one. Returns at once; jobs run in order.
+void acuity_pool_submit(acuity_pool *pool, void (*body)(void *, int32_t), void (*done)(void *), void *context);
+
+/// From a body: the next piece of work 0, 1, … since the last barrier, each given to one thread.
+int64_t acuity_pool_next(acuity_pool *pool);
+
+/// From a body: waits until every thread is here.
+void acuity_pool_barrier(acuity_pool *pool);
+
+// MARK: Peak
+
+/// Runs `iterations` rounds of 24 independent multiply-adds in registers; returns the operations done (a
+/// multiplication and an addition count as two), 0 where the instruction set has no such instruction.
+double acuity_peak(acuity_isa isa, bool bf16, int64_t iterations);
+
+double acuity_seconds(void);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif

@@ -1,0 +1,51 @@
+// BenchCommand: `acuity bench`, the engine's speed as a share of the processor's.
+
+import ArgumentParser
+import Foundation
+import NativeEngine
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure the engine on this machine.",
+        discussion: """
+            Runs well-known networks with random weights on a 256×256 picture, beside the processor's arithmetic peak \
+            measured in the same run. GFLOP/s count a direct convolution: a multiplication and an addition are two. \
+            ACUITY_ISA=scalar|avx2|avx512|avx512bf16 forces an instruction set.
+            """)
+
+    @Flag(help: "Print one JSON object instead of a table.")
+    var json = false
+
+    @Option(name: [.customShort("j"), .long], help: "Threads; one per processor if not given.")
+    var threads: Int?
+
+    func run() async throws {
+        let benchmark = try EngineBenchmark(threads: threads)
+        let report = try await benchmark.run { line in
+            FileHandle.standardError.write(Data("measuring \(line)\n".utf8))
+        }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            return
+        }
+        print("\(report.cpu), \(report.threads) threads")
+        for (name, rate) in [("fp32", report.peak.fp32), ("bf16", report.peak.bf16)] {
+            if let rate { print("peak \(name): \(Int(rate.rounded())) GFLOP/s") }
+        }
+        print(row("network", "input", "precision", "GFLOP/s", "of peak", "ms"))
+        for c in report.cases {
+            print(row(
+                c.network, c.input, c.precision, String(format: "%.0f", c.gflops),
+                c.shareOfPeak.map { String(format: "%.0f %%", 100 * $0) } ?? "", String(format: "%.1f", c.milliseconds)))
+        }
+    }
+
+    private func row(_ network: String, _ input: String, _ precision: String, _ numbers: String...) -> String {
+        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+        let right = numbers.map { String(repeating: " ", count: max(0, 9 - $0.count)) + $0 }.joined()
+        return pad(network, 20) + pad(input, 10) + pad(precision, 10) + right
+    }
+}

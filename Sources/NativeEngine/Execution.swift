@@ -1,0 +1,228 @@
+// Execution: a program made ready for one raster size: its row buffers and the order in which rows are made.
+
+import CKernels
+import SuperResolution
+
+/// The rows of one tensor that are still needed, in a ring: row `y` lies in place `y mod capacity`.
+struct Plane<Element> {
+    let memory: UnsafeMutableRawPointer
+    let capacity: Int
+    let rowBytes: Int
+    /// Bytes from a row's beginning to its column 0.
+    let left: Int
+    let pixelBytes: Int
+
+    /// Row `y` at column 0.
+    func row(_ y: Int) -> UnsafeMutablePointer<Element> {
+        (memory + y % capacity * rowBytes + left).assumingMemoryBound(to: Element.self)
+    }
+
+    var untyped: Plane<UInt8> { Plane<UInt8>(memory: memory, capacity: capacity, rowBytes: rowBytes, left: left, pixelBytes: pixelBytes) }
+}
+
+/// Not safe to share: one run at a time.
+final class Execution {
+    /// Rows `first ..< first + count` of one stage, made by all threads before the next phase begins.
+    struct Phase {
+        let stage: Int
+        let first: Int
+        let count: Int
+        /// Columns that one piece of work takes.
+        let stretch: Int
+        let stretches: Int
+        let work: Double
+    }
+
+    /// A convolution may write this many columns before its first again (its widest tile).
+    static let overlap = 24
+    /// Pixels of a thread's scratch memory.
+    static let scratchPixels = 120
+
+    let program: Program
+    let width: Int
+    let height: Int
+    /// By slot; `nil` where the program does not need the format.
+    let floats: [Plane<Float>?]
+    let halves: [Plane<UInt16>?]
+    /// A row of zeros for convolutions that look over the edge.
+    let zeros: UnsafeRawPointer
+    /// By thread.
+    let scratch: [UnsafeMutablePointer<Float>]
+    let rowPointers: [UnsafeMutablePointer<UnsafeRawPointer?>]
+    /// Phases strip by strip.
+    let strips: [[Phase]]
+    let totalWork: Double
+    let bytes: Int
+    /// The rasters of the current run, interleaved.
+    var input: UnsafePointer<Float>
+    var output: UnsafeMutablePointer<Float>
+    private var allocations: [UnsafeMutableRawPointer] = []
+
+    /// - Parameter stripRows: rows of the input taken at a time, `nil` for what suits the caches.
+    init(_ program: Program, width: Int, height: Int, threads: Int, stripRows: Int?) {
+        self.program = program
+        self.width = width
+        self.height = height
+        let schedule = Schedule(program, width: width, height: height, threads: threads, stripRows: stripRows)
+        strips = schedule.strips
+        totalWork = strips.joined().reduce(0) { $0 + $1.work }
+
+        var allocations: [UnsafeMutableRawPointer] = []
+        var total = 0
+        func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(64, bytes))
+            allocations.append(memory)
+            total += bytes
+            return memory
+        }
+        func plane<T>(_ slot: Int, _ type: T.Type) -> Plane<T> {
+            let s = program.slots[slot]
+            let pixel = s.paddedChannels * MemoryLayout<T>.stride
+            let row = ((s.width(width) + 2 * s.margin) * pixel + 63) / 64 * 64
+            return Plane(memory: allocate(row * schedule.capacities[slot]), capacity: schedule.capacities[slot], rowBytes: row, left: s.margin * pixel, pixelBytes: pixel)
+        }
+        floats = program.slots.indices.map { program.slots[$0].needsFloats ? plane($0, Float.self) : nil }
+        halves = program.slots.indices.map { program.slots[$0].needsHalves ? plane($0, UInt16.self) : nil }
+        let longest = max(floats.compactMap { $0?.rowBytes }.max() ?? 0, halves.compactMap { $0?.rowBytes }.max() ?? 0)
+        zeros = UnsafeRawPointer(allocate(longest))
+        let convolutions = program.stages.compactMap { $0 as? ConvolutionStage }
+        let scratchBytes = (convolutions.map(\.paddedOutputs).max() ?? 16) * (Self.scratchPixels + Self.overlap) * 4
+        scratch = (0..<threads).map { _ in allocate(scratchBytes).assumingMemoryBound(to: Float.self) }
+        let pointers = convolutions.map { $0.sources.count * $0.height }.max() ?? 1
+        rowPointers = (0..<threads).map { _ in
+            allocate(pointers * MemoryLayout<UnsafeRawPointer?>.stride + 64).assumingMemoryBound(to: UnsafeRawPointer?.self)
+        }
+        bytes = total
+        self.allocations = allocations
+        input = UnsafePointer(zeros.assumingMemoryBound(to: Float.self))
+        output = scratch[0]
+    }
+
+    deinit { for allocation in allocations { allocation.deallocate() } }
+
+    func stride(_ slot: Int) -> Int { program.slots[slot].paddedChannels }
+    func width(_ slot: Int) -> Int { program.slots[slot].width(width) }
+    func height(_ slot: Int) -> Int { program.slots[slot].height(height) }
+    func columns(_ stage: Stage) -> Int { stage.columns(width) }
+
+    /// Fills the columns beyond the edges that a stretch of a row touches. Zeros are there from the beginning.
+    func pad(_ slot: Int, _ row: Int, _ columns: Range<Int>) {
+        let s = program.slots[slot]
+        guard s.margin > 0, s.padding == .replicate else { return }
+        if let floats = floats[slot] { pad(floats.row(row), s, columns) }
+        if let halves = halves[slot] { pad(halves.row(row), s, columns) }
+    }
+
+    private func pad<T>(_ row: UnsafeMutablePointer<T>, _ slot: Program.Slot, _ columns: Range<Int>) {
+        let stride = slot.paddedChannels, width = slot.width(width)
+        for i in 1...slot.margin {
+            if columns.lowerBound == 0 { (row - i * stride).update(from: row, count: stride) }
+            if columns.upperBound == width { (row + (width - 1 + i) * stride).update(from: row + (width - 1) * stride, count: stride) }
+        }
+    }
+
+    /// One thread's share of a run. All threads of the pool must call it.
+    /// - Parameters:
+    ///   - stop: asked by thread 0 before each strip.
+    ///   - progress: called by thread 0 with the finished fraction.
+    /// - Returns: whether the run was finished.
+    func work(on pool: ThreadPool, thread: Int, stop: () -> Bool, progress: (Double) -> Void) -> Bool {
+        var done = 0.0
+        for strip in strips {
+            if thread == 0 {
+                stopped = stop()
+                progress(done / totalWork)
+            }
+            pool.barrier()
+            if stopped { return false }
+            for phase in strip {
+                let stage = program.stages[phase.stage]
+                let pieces = phase.count * phase.stretches
+                let columns = stage.columns(width)
+                while true {
+                    let piece = pool.next()
+                    if piece >= pieces { break }
+                    let first = piece % phase.stretches * phase.stretch
+                    stage.run(
+                        self, row: phase.first + piece / phase.stretches, columns: first..<min(columns, first + phase.stretch), thread: thread)
+                }
+                done += phase.work
+                pool.barrier()
+            }
+        }
+        if thread == 0 { progress(1) }
+        return true
+    }
+
+    private var stopped = false
+}
+
+/// In which order rows are made, and how many rows of each slot must be kept.
+struct Schedule {
+    var strips: [[Execution.Phase]] = []
+    var capacities: [Int]
+
+    /// Plays the whole run: each strip adds rows of the input, and each stage then makes all rows that it can.
+    init(_ program: Program, width: Int, height: Int, threads: Int, stripRows: Int?) {
+        let rowsPerStrip = stripRows ?? Self.rowsPerStrip(program, width: width)
+        let stages = program.stages
+        var made = [Int](repeating: 0, count: stages.count)
+        var ready = [Int](repeating: 0, count: program.slots.count)
+        capacities = [Int](repeating: 1, count: program.slots.count)
+        let readers = program.slots.indices.map { slot in
+            stages.indices.flatMap { s in stages[s].operands.filter { $0.slot == slot }.map { (stage: s, reach: $0.reach) } }
+        }
+        var limit = 0
+        while limit < height {
+            limit = min(height, limit + rowsPerStrip)
+            var phases: [Execution.Phase] = []
+            for (s, stage) in stages.enumerated() {
+                let rows = stage.rows(height), first = made[s]
+                var next = first
+                if stage.operands.isEmpty {
+                    next = min(rows, limit)
+                } else {
+                    while next < rows, stage.operands.allSatisfy({ ready[$0.slot] > $0.reach.rows(next, of: program.slots[$0.slot].height(height)).last }) {
+                        next += 1
+                    }
+                }
+                guard next > first else { continue }
+                made[s] = next
+                if let slot = stage.output {
+                    ready[slot] = next
+                    var oldest = first
+                    for reader in readers[slot] where made[reader.stage] < stages[reader.stage].rows(height) {
+                        oldest = min(oldest, reader.reach.rows(made[reader.stage], of: rows).first)
+                    }
+                    capacities[slot] = max(capacities[slot], next - oldest)
+                }
+                let columns = stage.columns(width)
+                let stretch = Self.stretch(stage, rows: next - first, columns: columns, threads: threads)
+                phases.append(Execution.Phase(
+                    stage: s, first: first, count: next - first, stretch: stretch, stretches: (columns + stretch - 1) / stretch,
+                    work: Double((next - first) * columns) * stage.cost))
+            }
+            strips.append(phases)
+        }
+    }
+
+    /// A strip should be large enough to pay for reading the weights and for a barrier per stage, and small enough
+    /// for what one stage writes to be in the cache when the next reads it.
+    private static func rowsPerStrip(_ program: Program, width: Int) -> Int {
+        let unit = program.sizeMultiple
+        let bytesPerRow = program.slots.map { slot in
+            slot.paddedChannels * (slot.needsFloats ? 4 : 2) * max(1, slot.up) * slot.width(width) / slot.down
+        }.max() ?? 1
+        let rows = max(4, min(32, (1 << 20) / max(1, bytesPerRow)))
+        return (rows + unit - 1) / unit * unit
+    }
+
+    /// Several pieces of work for each thread, in whole tiles (24 is a multiple of every tile's width).
+    private static func stretch(_ stage: Stage, rows: Int, columns: Int, threads: Int) -> Int {
+        guard let widest = stage.widestStretch else { return max(1, columns) }
+        let wanted = max(48, rows * columns / (threads * 8))
+        let pieces = max(1, (columns + min(wanted, widest) - 1) / min(wanted, widest))
+        return min(widest, ((columns + pieces - 1) / pieces + 23) / 24 * 24)
+    }
+}

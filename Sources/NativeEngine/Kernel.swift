@@ -1,0 +1,173 @@
+// Kernel: the weights of one convolution, dense, and how they are packed for an instruction set.
+
+import CKernels
+import SuperResolution
+
+/// A dense convolution kernel with everything that is fused into it.
+struct Kernel {
+    var outputs: Int
+    var inputs: Int
+    var height: Int
+    var width: Int
+    var stride = 1
+    var padding = Convolution.Padding.zeros
+    /// (outputs, inputs, height, width)
+    var weights: [Float]
+    var bias: [Float]
+    /// What negative outputs are multiplied with.
+    var slopes: [Float]?
+
+    /// A grouped convolution becomes a dense one with zeros between the groups.
+    init(_ c: Convolution, weights w: [Float], bias: [Float]?) throws {
+        outputs = c.outputs
+        inputs = c.inputs
+        height = c.kernelHeight
+        width = c.kernelWidth
+        stride = c.stride
+        padding = c.padding
+        self.bias = bias ?? [Float](repeating: 0, count: c.outputs)
+        if c.groups == 1 {
+            weights = w
+            return
+        }
+        let taps = height * width, perGroup = inputs / c.groups
+        let (count, overflow) = (outputs * inputs).multipliedReportingOverflow(by: taps)
+        guard !overflow, count < 1 << 28 else { throw AcuityError(.network, "\(c.key): too many channels for \(c.groups) groups") }
+        weights = [Float](repeating: 0, count: count)
+        for o in 0..<outputs {
+            let first = o / (outputs / c.groups) * perGroup
+            for i in 0..<(perGroup * taps) { weights[(o * inputs + first) * taps + i] = w[o * perGroup * taps + i] }
+        }
+    }
+
+    /// A transposed convolution as a convolution whose outputs are still to be pixel-shuffled by its stride.
+    ///
+    /// Output row `s·q + d` takes input row `q + j` through tap `d + p − s·j`, `p = kernel / 2`, where that is a tap.
+    init(_ c: TransposedConvolution, weights w: [Float], bias: [Float]?) throws {
+        let s = c.stride, p = c.kernel / 2, reach = (s - 1 + p) / s, area = s * s
+        inputs = c.inputs
+        outputs = c.outputs * area
+        height = 2 * reach + 1
+        width = height
+        guard outputs.multipliedReportingOverflow(by: inputs * height * width).partialValue < 1 << 28, area < 1 << 12, c.kernel < 1 << 10 else {
+            throw AcuityError(.network, "\(c.key): transposed convolution is too large")
+        }
+        self.bias = (0..<outputs).map { bias?[$0 / area] ?? 0 }
+        weights = [Float](repeating: 0, count: outputs * inputs * height * width)
+        for o in 0..<c.outputs {
+            for dy in 0..<s {
+                for dx in 0..<s {
+                    for i in 0..<inputs {
+                        for jy in -reach...reach {
+                            let ky = dy + p - s * jy
+                            guard (0..<c.kernel).contains(ky) else { continue }
+                            for jx in -reach...reach {
+                                let kx = dx + p - s * jx
+                                guard (0..<c.kernel).contains(kx) else { continue }
+                                let row = ((o * area + dy * s + dx) * inputs + i) * height + jy + reach
+                                weights[row * width + jx + reach] = w[((i * c.outputs + o) * c.kernel + ky) * c.kernel + kx]
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Multiplies the output, before a slope, by a factor.
+    mutating func scale(by factor: Float) {
+        for i in weights.indices { weights[i] *= factor }
+        for i in bias.indices { bias[i] *= factor }
+    }
+
+    /// Reorders outputs: new output `i` is old output `order[i]`.
+    mutating func reorder(_ order: [Int]) {
+        let size = inputs * height * width
+        weights = order.flatMap { weights[($0 * size)..<(($0 + 1) * size)] }
+        bias = order.map { bias[$0] }
+        slopes = slopes.map { slopes in order.map { slopes[$0] } }
+    }
+}
+
+/// Channels of one tensor that a convolution reads.
+struct Source {
+    let slot: Int
+    /// The kernel's input channel for each channel in memory.
+    let channels: [Int]
+}
+
+/// A kernel in the order in which an instruction set's convolution reads it.
+final class PackedKernel: @unchecked Sendable {
+    let description: UnsafeMutablePointer<acuity_convolution>
+    private var allocations: [UnsafeMutableRawPointer] = []
+
+    init(_ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool) {
+        let groups = (kernel.outputs + 15) / 16
+        let blocks = Self.blocks(groups: groups, most: instructionSet >= .avx512 ? 4 : 1)
+        let step = half ? 2 : 1
+        let steps = sources.map { ($0.channels.count + step - 1) / step }
+        let taps = kernel.height * kernel.width
+        let count = steps.reduce(0, +) * step * taps * groups * 16
+        description = .allocate(capacity: 1)
+        var allocations: [UnsafeMutableRawPointer] = [UnsafeMutableRawPointer(description)]
+        func allocate<T>(_ type: T.Type, _ count: Int, _ zero: T) -> UnsafeMutablePointer<T> {
+            let bytes = max(1, count) * MemoryLayout<T>.stride
+            let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+            allocations.append(raw)
+            return raw.initializeMemory(as: T.self, repeating: zero, count: count)
+        }
+        let floats = half ? nil : allocate(Float.self, count, 0)
+        let halves = half ? allocate(UInt16.self, count, 0) : nil
+        kernel.weights.withUnsafeBufferPointer { weights in
+            var out = 0, firstOutput = 0
+            for block in blocks {
+                for (s, source) in sources.enumerated() {
+                    for tap in 0..<taps {
+                        for i in 0..<steps[s] {
+                            for lane in 0..<(block * 16) {
+                                for e in 0..<step {
+                                    let o = firstOutput + lane, channel = i * step + e
+                                    if o < kernel.outputs && channel < source.channels.count {
+                                        let w = weights[(o * kernel.inputs + source.channels[channel]) * taps + tap]
+                                        if let floats { floats[out] = w } else { halves![out] = w.bfloat16 }
+                                    }
+                                    out += 1
+                                }
+                            }
+                        }
+                    }
+                }
+                firstOutput += block * 16
+            }
+        }
+        let bias = allocate(Float.self, groups * 16, 0)
+        for (i, b) in kernel.bias.enumerated() { bias[i] = b }
+        var slope: UnsafeMutablePointer<Float>?
+        if let slopes = kernel.slopes {
+            slope = allocate(Float.self, groups * 16, 0)
+            for (i, s) in slopes.enumerated() { slope![i] = s }
+        }
+        let sourceList = allocate(acuity_source.self, sources.count, acuity_source())
+        for s in sources.indices { sourceList[s] = acuity_source(steps: Int32(steps[s]), pixel_stride: pixelStrides[s]) }
+        let blockList = allocate(Int32.self, blocks.count, 0)
+        for (i, b) in blocks.enumerated() { blockList[i] = Int32(b) }
+        description.initialize(to: acuity_convolution(
+            kernel_height: Int32(kernel.height), kernel_width: Int32(kernel.width), stride: Int32(kernel.stride),
+            source_count: Int32(sources.count), sources: sourceList, block_count: Int32(blocks.count), block_groups: blockList,
+            weights: half ? UnsafeRawPointer(halves!) : UnsafeRawPointer(floats!), bias: bias, slope: slope))
+        self.allocations = allocations
+    }
+
+    deinit { for allocation in allocations { allocation.deallocate() } }
+
+    /// As few blocks as possible, as equal as possible: small blocks reuse their inputs less.
+    static func blocks(groups: Int, most: Int) -> [Int] {
+        let count = (groups + most - 1) / most
+        return (0..<count).map { groups / count + ($0 < groups % count ? 1 : 0) }
+    }
+}
+
+extension Float {
+    /// Rounded to bfloat16, nearest even; finite values only.
+    var bfloat16: UInt16 { UInt16(truncatingIfNeeded: (bitPattern &+ 0x7fff &+ (bitPattern >> 16 & 1)) >> 16) }
+}

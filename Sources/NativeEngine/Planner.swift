@@ -1,0 +1,239 @@
+// Planner: fuses a graph's operations into stages and decides which tensors exist, in which format.
+
+import CKernels
+import SuperResolution
+
+/// Fuses bias, slope, scale and residual sum into convolutions; concatenations that only convolutions read never
+/// exist; a network's last convolution writes straight into the output raster.
+struct Planner {
+    let graph: Graph
+    let instructionSet: NativeEngine.InstructionSet
+    let half: Bool
+    private(set) var slots: [Program.Slot] = []
+    private(set) var stages: [Stage] = []
+    /// By node.
+    private var slotOf: [Int?]
+    private var absorbed: [Bool]
+    /// By the node that a fused convolution ends with.
+    private var chains: [Int: Chain] = [:]
+    /// Copies of slots for convolutions that pad differently.
+    private var copies: [Int: Int] = [:]
+
+    /// A convolution with what is fused into it.
+    private struct Chain {
+        var kernel: Kernel
+        var input: Int
+        var end: Int
+        var residual: Int?
+        var tail: ConvolutionStage.Tail?
+        /// The node whose size the convolution's output has.
+        var sizeOf: Int
+    }
+
+    init(_ graph: Graph, instructionSet: NativeEngine.InstructionSet, half: Bool) {
+        self.graph = graph
+        self.instructionSet = instructionSet
+        self.half = half
+        slotOf = [Int?](repeating: nil, count: graph.nodes.count)
+        absorbed = [Bool](repeating: false, count: graph.nodes.count)
+    }
+
+    mutating func plan() {
+        for i in graph.nodes.indices where graph.isNeeded(i) && !absorbed[i] {
+            if case .convolution(let kernel) = graph.nodes[i].kind { fuse(kernel, at: i) }
+        }
+        for i in graph.nodes.indices where !absorbed[i] && isStillNeeded(i) {
+            if let chain = chains[i] { emit(chain) } else if !isVirtual(i) { emit(i) }
+        }
+        if let slot = slotOf[graph.output] { emitOutput(slot) }
+    }
+
+    // MARK: Fusion
+
+    private mutating func fuse(_ kernel: Kernel, at i: Int) {
+        var chain = Chain(kernel: kernel, input: graph.nodes[i].operands[0], end: i, sizeOf: i)
+        var path = [i]
+        func follow() -> Int? { graph.onlyReader(chain.end).flatMap { chains[$0] == nil && !absorbed[$0] ? $0 : nil } }
+        func advance(_ next: Int) {
+            chain.end = next
+            path.append(next)
+        }
+        if let next = follow(), case .leak(let slopes) = graph.nodes[next].kind {
+            chain.kernel.slopes = slopes
+            advance(next)
+        }
+        // A positive factor passes through the slope.
+        if let next = follow(), case .scale(let factor, 0) = graph.nodes[next].kind, chain.kernel.slopes == nil || factor > 0 {
+            chain.kernel.scale(by: factor)
+            advance(next)
+        }
+        if let next = follow(), case .add = graph.nodes[next].kind,
+            let other = graph.nodes[next].operands.first(where: { $0 != chain.end }),
+            graph.nodes[other].channels == kernel.outputs, kernel.outputs == graph.nodes[next].channels
+        {
+            chain.residual = other
+            advance(next)
+        }
+        fuseTail(&chain, &path)
+        for node in path.dropLast() { absorbed[node] = true }
+        chains[chain.end] = chain
+    }
+
+    /// Ends of a network: nothing more, pixel shuffle, or pixel shuffle plus the nearest-enlarged input.
+    private func fuseTail(_ chain: inout Chain, _ path: inout [Int]) {
+        let channels = graph.nodes[graph.output].channels
+        if chain.end == graph.output {
+            if channels <= 16 { chain.tail = .init(factor: 1, channels: channels, addsInput: false) }
+            return
+        }
+        guard chain.residual == nil, let shuffled = graph.onlyReader(chain.end), case .shuffle(let factor) = graph.nodes[shuffled].kind,
+            factor * channels <= 16, chain.kernel.outputs == factor * factor * channels
+        else { return }
+        var addsInput = false
+        var end = shuffled
+        if shuffled != graph.output {
+            guard let sum = graph.onlyReader(shuffled), sum == graph.output, case .add = graph.nodes[sum].kind,
+                let other = graph.nodes[sum].operands.first(where: { $0 != shuffled }),
+                case .enlarge(factor, .nearest) = graph.nodes[other].kind, case .input = graph.nodes[graph.nodes[other].operands[0]].kind
+            else { return }
+            addsInput = true
+            end = sum
+            path.append(shuffled)
+        }
+        let area = factor * factor
+        chain.kernel.reorder((0..<chain.kernel.outputs).map { $0 % channels * area + $0 / channels })
+        chain.tail = .init(factor: factor, channels: channels, addsInput: addsInput)
+        chain.end = end
+        path.append(end)
+    }
+
+    /// Whether anything but a fused tail reads the node.
+    private func isStillNeeded(_ i: Int) -> Bool {
+        if !graph.isNeeded(i) { return false }
+        if i == graph.output { return true }
+        return !graph.readers[i].allSatisfy { reader in
+            guard let chain = chains[reader], let tail = chain.tail, tail.addsInput else { return false }
+            return true
+        }
+    }
+
+    /// A concatenation that only convolutions read.
+    private func isVirtual(_ i: Int) -> Bool {
+        guard case .concatenate = graph.nodes[i].kind, i != graph.output else { return false }
+        return graph.readers[i].allSatisfy {
+            switch graph.nodes[$0].kind {
+            case .convolution: true
+            case .concatenate: isVirtual($0)
+            default: false
+            }
+        }
+    }
+
+    // MARK: Slots
+
+    private mutating func makeSlot(for node: Int, channels: Int? = nil) -> Int {
+        let n = graph.nodes[node]
+        slots.append(Program.Slot(channels: channels ?? n.channels, up: n.up, down: n.down))
+        return slots.count - 1
+    }
+
+    /// The slot of a node whose values are read as floats.
+    private mutating func floats(_ node: Int) -> Int {
+        let slot = slotOf[node]!
+        slots[slot].needsFloats = true
+        return slot
+    }
+
+    /// The slots that a convolution reads for a node, with room beyond their edges.
+    private mutating func sources(_ node: Int, for kernel: Kernel, firstChannel: Int = 0) -> [Source] {
+        if isVirtual(node) {
+            var first = firstChannel
+            return graph.nodes[node].operands.flatMap { operand in
+                defer { first += graph.nodes[operand].channels }
+                return sources(operand, for: kernel, firstChannel: first)
+            }
+        }
+        var slot = slotOf[node]!
+        let margin = kernel.width / 2
+        if margin > 0 || kernel.height > 1 {
+            if let padding = slots[slot].padding, padding != kernel.padding { slot = copy(slot) }
+            slots[slot].padding = kernel.padding
+        }
+        slots[slot].margin = max(slots[slot].margin, margin)
+        if half { slots[slot].needsHalves = true } else { slots[slot].needsFloats = true }
+        let count = graph.nodes[node].channels
+        let channels = Array(firstChannel..<(firstChannel + count))
+        return [Source(slot: slot, channels: half && slots[slot].isSplit ? channels + channels : channels)]
+    }
+
+    /// The same values again, to be padded in the other way.
+    private mutating func copy(_ slot: Int) -> Int {
+        if let copy = copies[slot] { return copy }
+        var made = slots[slot]
+        made.margin = 0
+        made.padding = nil
+        made.isSplit = false
+        made.needsFloats = true
+        slots[slot].needsFloats = true
+        slots.append(made)
+        let copy = slots.count - 1
+        copies[slot] = copy
+        // Right after the slot's own stage would do; here is early enough: this is where it is first read.
+        stages.append(RowStage(operands: [.init(slot: slot, reach: .same)], output: copy, up: made.up, down: made.down) { e, y, out in
+            out.update(from: e.floats[slot]!.row(y), count: e.width(slot) * e.stride(slot))
+        })
+        return copy
+    }
+
+    // MARK: Stages
+
+    private mutating func emit(_ chain: Chain) {
+        let sources = sources(chain.input, for: chain.kernel)
+        let residual = chain.residual.map { floats($0) }
+        var output: Int?
+        if chain.tail == nil {
+            output = makeSlot(for: chain.end)
+            slotOf[chain.end] = output
+        }
+        let packed = PackedKernel(
+            chain.kernel, sources: sources, pixelStrides: sources.map { slots[$0.slot].paddedChannels }, instructionSet: instructionSet, half: half)
+        // A kernel exists for every available instruction set.
+        let convolve = acuity_convolution_kernel(instructionSet.kernels, half)!
+        let size = graph.nodes[chain.sizeOf]
+        stages.append(ConvolutionStage(
+            kernel: chain.kernel, packed: packed, convolve: convolve, sources: sources.map(\.slot), half: half, residual: residual,
+            tail: chain.tail, output: output, up: size.up, down: size.down))
+    }
+
+    private mutating func emit(_ i: Int) {
+        let node = graph.nodes[i]
+        if case .input = node.kind {
+            let slot = makeSlot(for: i)
+            // Two bf16 numbers hold a float to 16 bits: the picture itself is not rounded.
+            if half && node.channels * 2 <= 16 {
+                slots[slot].isSplit = true
+            }
+            slotOf[i] = slot
+            stages.append(InputStage(channels: node.channels, slot: slot))
+            return
+        }
+        let operands = node.operands.map { floats($0) }
+        let output = makeSlot(for: i)
+        slots[output].needsFloats = true
+        slotOf[i] = output
+        stages += RowOperations.stages(node, operands: operands, output: output, slots: &slots, instructionSet: instructionSet)
+    }
+
+    private mutating func emitOutput(_ slot: Int) {
+        slots[slot].needsFloats = true
+        let node = graph.nodes[graph.output], channels = node.channels
+        stages.append(RowStage(
+            operands: [.init(slot: slot, reach: .same)], output: nil, up: node.up, down: node.down, rasterChannels: channels, cost: Double(channels)
+        ) { e, y, out in
+            let x = e.floats[slot]!.row(y), stride = e.stride(slot)
+            for i in 0..<e.width(slot) {
+                for c in 0..<channels { out[i * channels + c] = x[i * stride + c] }
+            }
+        })
+    }
+}

@@ -1,0 +1,48 @@
+// Program: a network as fused stages with packed weights, independent of the raster's size.
+
+import CKernels
+import SuperResolution
+
+/// Immutable once made; shared by all runs.
+final class Program: @unchecked Sendable {
+    /// A tensor that stages write and read.
+    struct Slot {
+        /// As stored, before padding to 16.
+        var channels: Int
+        var up: Int
+        var down: Int
+        /// Columns beyond each edge, for convolutions to look at.
+        var margin = 0
+        var padding: Convolution.Padding?
+        var needsFloats = false
+        var needsHalves = false
+        /// Halves hold, after the channels, what rounding them lost.
+        var isSplit = false
+        /// One pixel, whatever the raster's size.
+        var isSummary = false
+
+        var paddedChannels: Int { (channels + 15) / 16 * 16 }
+        func width(_ inputWidth: Int) -> Int { isSummary ? 1 : inputWidth * up / down }
+        func height(_ inputHeight: Int) -> Int { isSummary ? 1 : inputHeight * up / down }
+    }
+
+    let instructionSet: NativeEngine.InstructionSet
+    /// Whether convolutions compute in bf16.
+    let half: Bool
+    let channels: Int
+    let sizeMultiple: Int
+    let slots: [Slot]
+    let stages: [Stage]
+
+    /// - Throws: ``AcuityError`` with code `.network` for a network too large to pack.
+    init(_ model: Model, instructionSet: NativeEngine.InstructionSet, half: Bool) throws {
+        self.instructionSet = instructionSet
+        self.half = half
+        channels = model.network.shapes[0].channels
+        sizeMultiple = model.network.sizeMultiple
+        var planner = Planner(try Graph(model), instructionSet: instructionSet, half: half)
+        planner.plan()
+        slots = planner.slots
+        stages = planner.stages
+    }
+}
