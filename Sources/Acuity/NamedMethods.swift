@@ -13,9 +13,9 @@ extension Upscaler.Method {
     public static let defaultName = "fast"
 
     /// A classical method (`nearest`, `bilinear`, `bicubic`, `lanczos3`), an installed model, or a weights file.
-    /// - Parameter engine: what runs a network; the native engine on all cores unless given.
+    /// - Parameter threads: how many the network runs on; all cores unless given.
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
-    public static func named(_ name: String, engine: (any Engine)? = nil) throws -> Upscaler.Method {
+    public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
         throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
     }

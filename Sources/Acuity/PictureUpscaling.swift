@@ -13,11 +13,11 @@ extension Upscaler {
     public func upscale(
         _ picture: Picture, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> Picture {
-        let visible = picture.alpha.map { picture.colour.bled(under: $0) } ?? picture.colour
+        let visible = picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels
         var result = picture
-        result.colour = try await upscale(visible, progress: progress)
+        result.pixels = try await upscale(visible, progress: progress)
         result.alpha = try picture.alpha.map {
-            try alphaResampling.resize($0, width: result.colour.width, height: result.colour.height)
+            try alphaResampling.resize($0, width: result.pixels.width, height: result.pixels.height)
         }
         return result
     }

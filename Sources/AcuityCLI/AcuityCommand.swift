@@ -22,7 +22,7 @@ let acuityVersion = "0.1.0"
               0 all done, 1 something failed (each failure is named), 2 wrong usage.
             """,
         version: acuityVersion,
-        subcommands: [EvaluateCommand.self])
+        subcommands: [UpscaleCommand.self, EvaluateCommand.self])
 
     static func main() async {
         do {

@@ -4,7 +4,6 @@ import Acuity
 import ArgumentParser
 import Foundation
 import Imaging
-import NativeEngine
 import SuperResolution
 
 struct UpscaleCommand: AsyncParsableCommand {
@@ -128,7 +127,7 @@ struct UpscaleCommand: AsyncParsableCommand {
             return precision
         }
         return try Upscaler(
-            .named(model, engine: NativeEngine(threads: threads)), target: targets.first ?? .factor(4),
+            .named(model, threads: threads), target: targets.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision)
     }
 

@@ -6,7 +6,7 @@ public import SuperResolution
 /// A picture in memory, upright, in sRGB or grey, with its alpha apart.
 public struct Picture: Sendable {
     /// One channel (grey) or three (sRGB), 8 or 16 bits.
-    public var colour: PixelBuffer
+    public var pixels: PixelBuffer
     /// One channel of the same size and depth; the colour is not multiplied with it.
     public var alpha: PixelBuffer?
     /// What else the file said.
@@ -17,21 +17,21 @@ public struct Picture: Sendable {
     package var origin: FileIdentity?
 
     /// - Precondition: 1 or 3 colour channels; alpha of the same size and depth.
-    public init(colour: PixelBuffer, alpha: PixelBuffer? = nil, metadata: Metadata? = nil, format: ImageFormat? = nil) {
-        precondition(colour.channels == 1 || colour.channels == 3, "a picture is grey or RGB")
+    public init(pixels: PixelBuffer, alpha: PixelBuffer? = nil, metadata: Metadata? = nil, format: ImageFormat? = nil) {
+        precondition(pixels.channels == 1 || pixels.channels == 3, "a picture is grey or RGB")
         if let alpha {
             precondition(
-                alpha.channels == 1 && (alpha.width, alpha.height, alpha.depth) == (colour.width, colour.height, colour.depth),
+                alpha.channels == 1 && (alpha.width, alpha.height, alpha.depth) == (pixels.width, pixels.height, pixels.depth),
                 "alpha must match the colour")
         }
-        self.colour = colour
+        self.pixels = pixels
         self.alpha = alpha
         self.metadata = metadata
         self.format = format
     }
 
-    public var width: Int { colour.width }
-    public var height: Int { colour.height }
+    public var width: Int { pixels.width }
+    public var height: Int { pixels.height }
 }
 
 /// What a file says about its picture: EXIF, XMP, IPTC, colour profile, resolution. Kept as libvips read it.

@@ -70,7 +70,7 @@ extension Picture {
             vips_image_remove(metadata.pointer, "icc-profile-data")
         }
         self.init(
-            colour: try colour.map { cvips_cast($0, depth == 8 ? VIPS_FORMAT_UCHAR : VIPS_FORMAT_USHORT) }.pixels(),
+            pixels: try colour.map { cvips_cast($0, depth == 8 ? VIPS_FORMAT_UCHAR : VIPS_FORMAT_USHORT) }.pixels(),
             alpha: try alphaBand.map { band in
                 let alpha = try upright.map { cvips_extract_bands($0, Int32(band), 1) }
                 return try alpha.map { cvips_cast($0, depth == 8 ? VIPS_FORMAT_UCHAR : VIPS_FORMAT_USHORT) }.pixels()

@@ -75,11 +75,11 @@ extension Picture {
 
     /// Colour and alpha in one buffer, as the format can hold them.
     private func encodable(for format: ImageFormat) throws -> PixelBuffer {
-        let depth: PixelBuffer.Depth = format == .jpeg || format == .webp ? .eight : colour.depth
-        guard let alpha else { return colour.converted(to: depth) }
+        let depth: PixelBuffer.Depth = format == .jpeg || format == .webp ? .eight : pixels.depth
+        guard let alpha else { return pixels.converted(to: depth) }
         return format == .jpeg
-            ? colour.converted(to: depth).composed(onWhiteWith: alpha.converted(to: depth))
-            : colour.converted(to: depth).joined(with: alpha.converted(to: depth))
+            ? pixels.converted(to: depth).composed(onWhiteWith: alpha.converted(to: depth))
+            : pixels.converted(to: depth).joined(with: alpha.converted(to: depth))
     }
 }
 
