@@ -41,13 +41,16 @@ public struct EngineBenchmark: Sendable {
     private let engine: NativeEngine
     private let side: Int
     private let rounds: Int
+    private let only: String
 
     /// - Parameters:
     ///   - threads: `nil` for one per processor.
     ///   - side: width and height of the input in pixels.
     ///   - rounds: how often each network runs.
-    public init(threads: Int? = nil, side: Int = 256, rounds: Int = 9) throws {
+    ///   - only: what the names of the networks to measure contain.
+    public init(threads: Int? = nil, side: Int = 256, rounds: Int = 9, only: String = "") throws {
         engine = try NativeEngine(threads: threads)
+        self.only = only
         self.side = side
         self.rounds = max(1, rounds)
     }
@@ -57,7 +60,7 @@ public struct EngineBenchmark: Sendable {
         let raster = Self.picture(side: side)
         var report = Report(cpu: Self.processor, threads: engine.threads, peak: Report.Peak(), cases: [])
         let precisions: [Precision] = engine.instructionSet == .avx512bf16 ? [.bf16, .fp32] : [.fp32]
-        for (name, network) in try Self.networks() {
+        for (name, network) in try Self.networks() where only.isEmpty || name.contains(only) {
             let model = try Self.model(name, network)
             for precision in precisions {
                 progress("\(name), \(precision.rawValue)")
