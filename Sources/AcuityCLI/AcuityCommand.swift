@@ -22,7 +22,14 @@ let acuityVersion = "0.1.0"
               0 all done, 1 something failed (each failure is named), 2 wrong usage.
             """,
         version: acuityVersion,
-        subcommands: [UpscaleCommand.self, EvaluateCommand.self, BenchCommand.self])
+        subcommands: [
+            UpscaleCommand.self,
+            EvaluateCommand.self,
+            BenchCommand.self,
+            DatasetCommand.self,
+            TrainCommand.self,
+            ReleaseCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -67,10 +67,10 @@ let report = TrainingReport(json: arguments.flag("--json"))
 guard let output, arguments.rest.count == 1, let recipePath = arguments.rest.first, !recipePath.hasPrefix("-") else { fail(usage, code: 2) }
 
 do {
-    Interruption.install()
+    TrainingInterruption.install()
     let finished = try train(
         Recipe(contentsOf: recipePath), directory: output, minutes: minutes, device: device, threads: threads, resume: resume,
-        shouldStop: { Interruption.isRequested }, log: { report($0) })
+        shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
     exit(finished ? 0 : 3)
 } catch {
     fail("acuity-trainer: \(error)", code: 1)

@@ -12,8 +12,8 @@ public import SuperResolution
 public struct Recipe: Sendable, Codable {
     /// What the model will be called; also the file's stem.
     public var name: String
-    /// `{"name": "Compact", "features": 48, "convolutions": 8}`: the architecture and its hyper-parameters, all whole numbers.
-    public var architecture: [String: Setting]
+    /// `{"name": "Compact", "features": 48, "convolutions": 8}`: the architecture and its hyper-parameters.
+    public var architecture: ArchitectureDescription
     /// Enlargement factor, 1…8.
     public var scale: Int
     /// Length of the run on the clock; the learning rate follows it.
@@ -53,25 +53,6 @@ public struct Recipe: Sendable, Codable {
 
     public enum Loss: String, Sendable, Codable { case l1, mse }
     public enum Initialisation: String, Sendable, Codable { case he, identity, dirac }
-
-    /// A hyper-parameter: a number or, for `name`, a text.
-    public enum Setting: Sendable, Codable, Hashable {
-        case number(Int)
-        case text(String)
-
-        public init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let number = try? container.decode(Int.self) { self = .number(number) } else { self = .text(try container.decode(String.self)) }
-        }
-
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.singleValueContainer()
-            switch self {
-            case .number(let number): try container.encode(number)
-            case .text(let text): try container.encode(text)
-            }
-        }
-    }
 
     public struct PatchStage: Sendable, Codable, Hashable {
         /// Fraction of the run at which the stage ends, up to 1.
@@ -137,7 +118,7 @@ public struct Recipe: Sendable, Codable {
         try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "the recipe")
         let c = try decoder.container(keyedBy: CodingKeys.self)
         name = try c.decode(String.self, forKey: .name)
-        architecture = try c.decode([String: Setting].self, forKey: .architecture)
+        architecture = try c.decode(ArchitectureDescription.self, forKey: .architecture)
         scale = try c.decode(Int.self, forKey: .scale)
         minutes = try c.decode(Double.self, forKey: .minutes)
         batch = try c.decode(Int.self, forKey: .batch)
@@ -193,6 +174,8 @@ public struct Recipe: Sendable, Codable {
         guard let data = try? Data(contentsOf: URL(filePath: path)) else { throw AcuityError(.file, "\(path): cannot be read") }
         do {
             self = try JSONDecoder().decode(Recipe.self, from: data)
+        } catch let error as AcuityError {
+            throw AcuityError(.training, "\(path): \(error.message)")
         } catch let error as DecodingError {
             throw AcuityError(.training, "\(path): \(error.reason)")
         }

@@ -4,56 +4,7 @@ public import SuperResolution
 
 extension Recipe {
     /// The network.
-    /// - Throws: ``AcuityError`` with code `.training` naming the hyper-parameter at fault.
-    public func network() throws -> Network {
-        guard case .text(let architectureName)? = architecture["name"] else {
-            throw AcuityError(.training, "\(name): architecture.name is missing")
-        }
-        func number(_ key: String, default fallback: Int? = nil) throws -> Int {
-            switch architecture[key] {
-            case .number(let value) where (1...4096).contains(value): return value
-            case nil: if let fallback { return fallback } else { throw AcuityError(.training, "\(name): architecture.\(key) is missing") }
-            default: throw AcuityError(.training, "\(name): architecture.\(key) is a number 1…4096")
-            }
-        }
-        func allow(_ keys: [String]) throws {
-            for key in architecture.keys.sorted() where key != "name" && !keys.contains(key) {
-                throw AcuityError(.training, "\(name): \(architectureName) has no hyper-parameter \(key)")
-            }
-        }
-        switch architectureName {
-        case "Compact":
-            try allow(["features", "convolutions"])
-            return try compact(features: number("features"), convolutions: number("convolutions"))
-        case "SRCNN":
-            try allow(["features", "middle", "kernel"])
-            return try srcnn(features: number("features", default: 64), middle: number("middle", default: 32), kernel: number("kernel", default: 5))
-        default:
-            throw AcuityError(.training, "\(name): unknown architecture \(architectureName)")
-        }
-    }
-
-    private func compact(features: Int, convolutions: Int) throws -> Network {
-        var net = NetworkBuilder(inputChannels: 3)
-        var x = net.input
-        for index in 0...convolutions {
-            x = net.convolution(x, "body.\(2 * index)", outputs: features)
-            x = net.prelu(x, "body.\(2 * index + 1)")
-        }
-        x = net.convolution(x, "body.\(2 * convolutions + 2)", outputs: 3 * scale * scale)
-        x = net.pixelShuffle(x, scale)
-        x = net.add(x, net.enlarge(net.input, scale, .nearest))
-        return try net.finish(x, architecture: "Compact")
-    }
-
-    private func srcnn(features: Int, middle: Int, kernel: Int) throws -> Network {
-        var net = NetworkBuilder(inputChannels: 1)
-        var x = net.enlarge(net.input, scale, .bicubic)
-        x = net.activation(net.convolution(x, "conv1", outputs: features, kernel: 9, padding: .replicate), .relu)
-        x = net.activation(net.convolution(x, "conv2", outputs: middle, kernel: kernel, padding: .replicate), .relu)
-        x = net.convolution(x, "conv3", outputs: 1, kernel: 5, padding: .replicate)
-        return try net.finish(x, architecture: "SRCNN", colour: .luma)
-    }
+    public func network() throws -> Network { try architecture.network(scale: scale) }
 
     /// Weights before the first step: drawn as `initialisation` says, then overwritten by what fits of `warm_start`.
     func freshWeights(of network: Network, using random: inout SplitMix) throws -> StateDict {

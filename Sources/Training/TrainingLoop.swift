@@ -114,7 +114,7 @@ public func train(
             report = (0, 0, 0, state.elapsed)
             log(.progress(progress))
         }
-        if state.elapsed - lastValidation >= recipe.validateEvery {
+        if state.elapsed - lastValidation >= recipe.validateEvery, state.elapsed < total {
             lastValidation = state.elapsed
             try validate()
         }

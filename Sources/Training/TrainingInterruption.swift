@@ -1,4 +1,4 @@
-// Interruption: Ctrl-C and SIGTERM ask a run to save itself and stop.
+// TrainingInterruption: Ctrl-C and SIGTERM ask a run to save itself and stop.
 
 #if canImport(Glibc)
     import Glibc
@@ -12,7 +12,7 @@
 nonisolated(unsafe) private var signalArrived: sig_atomic_t = 0
 
 /// Turns the first SIGINT or SIGTERM into a polite request; the second one kills.
-public enum Interruption {
+public enum TrainingInterruption {
     public static func install() {
         for number in [SIGINT, SIGTERM] {
             signal(number) { number in
