@@ -183,7 +183,8 @@ struct UpscaleCommand: AsyncParsableCommand {
             options.format = .png
         }
         let path = destination(of: input, format: options.format ?? .png, among: inputs)
-        guard written.insert(URL(fileURLWithPath: path).standardizedFileURL.path).inserted else {
+        let identity = URL(fileURLWithPath: path).standardizedFileURL.path
+        guard !written.contains(identity) else {
             throw AcuityError(.file, "\(input): its output \(path) is also that of an earlier input")
         }
         let picture = try Picture(contentsOf: input)
@@ -193,6 +194,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         let result = try await upscaler.upscale(picture) { progress.show($0) }
         let enlarged = clock.now
         try result.write(to: path, options: options)
+        written.insert(identity)
         let end = clock.now
         progress.finish()
         if verbose {
