@@ -1,1 +1,77 @@
-print("trainer")
+// acuity-trainer: `acuity train` without the rest, for machines that have libtorch but no Swift and no libvips.
+
+import SuperResolution
+import Training
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+let usage = """
+    usage: acuity-trainer RECIPE --output DIR [--minutes M] [--device cpu|cuda] [--threads N] [--resume] [--json]
+
+    Trains the recipe and leaves checkpoint.safetensors and, at the end, final.safetensors in DIR.
+    --minutes   overrides the recipe's
+    --resume    continue from DIR's checkpoint if there is one
+    --json      one object per validation on standard output
+    Exit: 0 finished, 1 failed, 2 wrong usage, 3 stopped by a signal after saving.
+
+    """
+
+/// Prints one line on standard error and ends.
+func fail(_ message: String, code: Int32) -> Never {
+    TrainingReport(json: false)(.message(message))
+    exit(code)
+}
+
+/// The command line, taken apart option by option.
+struct Arguments {
+    var rest: [String]
+
+    mutating func value(of option: String) -> String? {
+        guard let index = rest.firstIndex(of: option) else { return nil }
+        guard index + 1 < rest.count else { fail("acuity-trainer: \(option) needs a value", code: 2) }
+        defer { rest.removeSubrange(index...(index + 1)) }
+        return rest[index + 1]
+    }
+
+    mutating func number<Number: LosslessStringConvertible>(of option: String, _ type: Number.Type) -> Number? {
+        value(of: option).map { text in
+            guard let number = Number(text) else { fail("acuity-trainer: \(option) \(text) is not a number", code: 2) }
+            return number
+        }
+    }
+
+    mutating func flag(_ option: String) -> Bool {
+        guard let index = rest.firstIndex(of: option) else { return false }
+        rest.remove(at: index)
+        return true
+    }
+}
+
+var arguments = Arguments(rest: Array(CommandLine.arguments.dropFirst()))
+if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
+    print(usage, terminator: "")
+    exit(CommandLine.arguments.count == 1 ? 2 : 0)
+}
+let output = arguments.value(of: "--output")
+let minutes = arguments.number(of: "--minutes", Double.self)
+let device = arguments.value(of: "--device") ?? "cpu"
+let threads = arguments.number(of: "--threads", Int.self)
+let resume = arguments.flag("--resume")
+let report = TrainingReport(json: arguments.flag("--json"))
+guard let output, arguments.rest.count == 1, let recipePath = arguments.rest.first, !recipePath.hasPrefix("-") else { fail(usage, code: 2) }
+
+do {
+    TrainingInterruption.install()
+    let finished = try train(
+        Recipe(contentsOf: recipePath), directory: output, minutes: minutes, device: device, threads: threads, resume: resume,
+        shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
+    exit(finished ? 0 : 3)
+} catch {
+    fail("acuity-trainer: \(error)", code: 1)
+}

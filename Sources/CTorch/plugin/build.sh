@@ -1,0 +1,46 @@
+#!/bin/sh
+# Compiles the libtorch plug-in: build.sh TORCH_DIR [OUT]
+# TORCH_DIR holds include/ and lib/ (the torch folder of a PyPI wheel, an unpacked libtorch, or /usr with Debian's
+# libtorch-dev). Without OUT the plug-in goes to where the program looks for it and its path is printed.
+set -eu
+[ $# -ge 1 ] || { echo "usage: build.sh TORCH_DIR [OUT]" >&2; exit 2; }
+torch=$1
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+abi=$(sed -n 's/^#define ACUITY_TORCH_ABI //p' "$here/../include/CTorch.h")
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/acuity
+out=${2:-$cache/libacuity_torch-$abi.so}
+[ -f "$torch/include/ATen/ATen.h" ] || { echo "build.sh: no ATen/ATen.h under $torch/include" >&2; exit 1; }
+
+# An unchanged source against the same libtorch is not compiled again.
+stamp=$(cat "$here/acuity_torch.cpp" "$here/../include/CTorch.h" "$0" | cksum | cut -d' ' -f1)-$(cd "$torch" && pwd)
+if [ -f "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ]; then echo "$out"; exit 0; fi
+
+lib=$torch/lib
+[ -f "$lib/libtorch_cpu.so" ] || lib=$(dirname "$(find "$torch/lib" -name libtorch_cpu.so 2>/dev/null | head -1)")
+[ -f "$lib/libtorch_cpu.so" ] || { echo "build.sh: no libtorch_cpu.so under $torch/lib" >&2; exit 1; }
+lib=$(cd "$lib" && pwd)
+version=$(cat "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)
+major=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MAJOR //p' | head -1)
+minor=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MINOR //p' | head -1)
+standard=c++17
+if [ "${major:-1}" -ge 2 ] && [ "${minor:-0}" -ge 15 ]; then standard=c++20; fi
+libraries="-ltorch -ltorch_cpu -lc10"
+# Nothing refers to the CUDA library by name: it registers its kernels when it is loaded.
+[ ! -f "$lib/libtorch_cuda.so" ] || libraries="$libraries -ltorch_cuda -lc10_cuda"
+
+compiler=${CXX:-}
+if [ -z "$compiler" ]; then
+    for candidate in g++ clang++ c++; do
+        if command -v $candidate >/dev/null 2>&1; then compiler=$candidate; break; fi
+    done
+fi
+[ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
+
+mkdir -p "$(dirname "$out")"
+$compiler -O2 -std=$standard -shared -fPIC -fvisibility=hidden -w \
+    -I"$torch/include" -I"$torch/include/torch/csrc/api/include" \
+    "$here/acuity_torch.cpp" -o "$out.tmp" \
+    -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" -Wl,--allow-shlib-undefined
+mv "$out.tmp" "$out"
+echo "$stamp" > "$out.stamp"
+echo "$out"

@@ -1,0 +1,13 @@
+// Elementary: the few functions of the C mathematics library that training needs.
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+func logarithm(_ x: Double) -> Double { log(x) }
+func cosine(_ x: Double) -> Double { cos(x) }
+func decibel(meanSquaredError: Double) -> Double { -10 * log10(max(meanSquaredError, 1e-12)) }

@@ -1,0 +1,228 @@
+// Recipe: everything that decides a training run, as a strict JSON file.
+
+public import SuperResolution
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A training recipe. An unknown key is an error, so a misspelt one cannot pass for a default.
+public struct Recipe: Sendable, Codable {
+    /// What the model will be called; also the file's stem.
+    public var name: String
+    /// `{"name": "Compact", "features": 48, "convolutions": 8}`: the architecture and its hyper-parameters.
+    public var architecture: ArchitectureDescription
+    /// Enlargement factor, 1…8.
+    public var scale: Int
+    /// Length of the run on the clock; the learning rate follows it.
+    public var minutes: Double
+    /// Patches per step.
+    public var batch: Int
+    /// Side of the low-resolution patches in pixels: `[{"until": 0.5, "side": 32}, {"until": 1, "side": 64}]`, `until`
+    /// being the fraction of the run; a single number is one stage.
+    public var patch: [PatchStage]
+    /// `l1` or `mse`, averaged over all samples.
+    public var loss: Loss
+    /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` says; 0 is none.
+    public var mseFraction: Double
+    public var optimiser: Optimiser
+    /// The learning rate at the end as a fraction of its peak (cosine).
+    public var finalRate: Double
+    /// Steps over which the learning rate rises from 0.
+    public var warmup: Int
+    /// Decay of the running average of the weights, which is what is validated and released.
+    public var ema: Double
+    /// `bf16` (mixed precision) or `fp32`.
+    public var precision: Precision
+    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4.
+    public var warmStart: String?
+    /// `he`, `identity` (body kernels start near the identity, the last is small) or `dirac` (the whole network does).
+    public var initialisation: Initialisation
+    /// Of weights, patches and everything random.
+    public var seed: UInt64
+    /// Shards of crops (`acuity dataset FOLDER -o SHARD`), relative to the working directory.
+    public var data: [String]
+    /// A shard of whole images (`acuity dataset FOLDER -o SHARD --whole`).
+    public var validation: String
+    /// Seconds between validations.
+    public var validateEvery: Double
+    /// Seconds between checkpoints.
+    public var checkpointEvery: Double
+
+    public enum Loss: String, Sendable, Codable { case l1, mse }
+    public enum Initialisation: String, Sendable, Codable { case he, identity, dirac }
+
+    public struct PatchStage: Sendable, Codable, Hashable {
+        /// Fraction of the run at which the stage ends, up to 1.
+        public var until: Double
+        /// Pixels.
+        public var side: Int
+
+        public init(until: Double, side: Int) {
+            self.until = until
+            self.side = side
+        }
+
+        public init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(["until", "side"], in: "patch")
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            until = try container.decode(Double.self, forKey: .until)
+            side = try container.decode(Int.self, forKey: .side)
+        }
+    }
+
+    public struct Optimiser: Sendable, Codable, Hashable {
+        public enum Name: String, Sendable, Codable { case adam, muon }
+        /// `adam`, or `muon` for the body's kernels with Adam for the rest.
+        public var name: Name
+        /// Adam's peak learning rate.
+        public var rate: Double
+        /// Adam's decay rates.
+        public var betas: [Double]
+        /// Muon's peak learning rate.
+        public var muonRate: Double
+        /// Muon's momentum.
+        public var momentum: Double
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case name, rate, betas, momentum
+            case muonRate = "muon_rate"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "optimiser")
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            name = try container.decode(Name.self, forKey: .name)
+            rate = try container.decode(Double.self, forKey: .rate)
+            betas = try container.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.99]
+            muonRate = try container.decodeIfPresent(Double.self, forKey: .muonRate) ?? 0.005
+            momentum = try container.decodeIfPresent(Double.self, forKey: .momentum) ?? 0.95
+        }
+    }
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, architecture, scale, minutes, batch, patch, loss
+        case mseFraction = "mse_fraction"
+        case optimiser
+        case finalRate = "final_rate"
+        case warmup, ema, precision
+        case warmStart = "warm_start"
+        case initialisation, seed, data, validation
+        case validateEvery = "validate_every"
+        case checkpointEvery = "checkpoint_every"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "the recipe")
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        name = try c.decode(String.self, forKey: .name)
+        architecture = try c.decode(ArchitectureDescription.self, forKey: .architecture)
+        scale = try c.decode(Int.self, forKey: .scale)
+        minutes = try c.decode(Double.self, forKey: .minutes)
+        batch = try c.decode(Int.self, forKey: .batch)
+        if let side = try? c.decode(Int.self, forKey: .patch) {
+            patch = [PatchStage(until: 1, side: side)]
+        } else {
+            patch = try c.decode([PatchStage].self, forKey: .patch)
+        }
+        loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
+        mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
+        optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
+        finalRate = try c.decodeIfPresent(Double.self, forKey: .finalRate) ?? 0.01
+        warmup = try c.decodeIfPresent(Int.self, forKey: .warmup) ?? 100
+        ema = try c.decodeIfPresent(Double.self, forKey: .ema) ?? 0.999
+        precision = try Precision(rawValue: c.decodeIfPresent(String.self, forKey: .precision) ?? "bf16")
+            ?? { throw DecodingError.dataCorruptedError(forKey: .precision, in: c, debugDescription: "precision is bf16 or fp32") }()
+        warmStart = try c.decodeIfPresent(String.self, forKey: .warmStart)
+        initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .he
+        seed = try c.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
+        data = try c.decode([String].self, forKey: .data)
+        validation = try c.decode(String.self, forKey: .validation)
+        validateEvery = try c.decodeIfPresent(Double.self, forKey: .validateEvery) ?? 60
+        checkpointEvery = try c.decodeIfPresent(Double.self, forKey: .checkpointEvery) ?? 60
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        try c.encode(name, forKey: .name)
+        try c.encode(architecture, forKey: .architecture)
+        try c.encode(scale, forKey: .scale)
+        try c.encode(minutes, forKey: .minutes)
+        try c.encode(batch, forKey: .batch)
+        try c.encode(patch, forKey: .patch)
+        try c.encode(loss, forKey: .loss)
+        try c.encode(mseFraction, forKey: .mseFraction)
+        try c.encode(optimiser, forKey: .optimiser)
+        try c.encode(finalRate, forKey: .finalRate)
+        try c.encode(warmup, forKey: .warmup)
+        try c.encode(ema, forKey: .ema)
+        try c.encode(precision.rawValue, forKey: .precision)
+        try c.encodeIfPresent(warmStart, forKey: .warmStart)
+        try c.encode(initialisation, forKey: .initialisation)
+        try c.encode(seed, forKey: .seed)
+        try c.encode(data, forKey: .data)
+        try c.encode(validation, forKey: .validation)
+        try c.encode(validateEvery, forKey: .validateEvery)
+        try c.encode(checkpointEvery, forKey: .checkpointEvery)
+    }
+
+    /// Reads and checks a recipe.
+    /// - Throws: ``AcuityError`` with code `.training` naming the key at fault.
+    public init(contentsOf path: String) throws {
+        guard let data = try? Data(contentsOf: URL(filePath: path)) else { throw AcuityError(.file, "\(path): cannot be read") }
+        do {
+            self = try JSONDecoder().decode(Recipe.self, from: data)
+        } catch let error as AcuityError {
+            throw AcuityError(.training, "\(path): \(error.message)")
+        } catch let error as DecodingError {
+            throw AcuityError(.training, "\(path): \(error.reason)")
+        }
+        func require(_ condition: Bool, _ reason: String) throws {
+            if !condition { throw AcuityError(.training, "\(path): \(reason)") }
+        }
+        try require((1...8).contains(scale), "scale is 1…8")
+        try require(minutes > 0 && minutes.isFinite, "minutes is above 0")
+        try require((1...4096).contains(batch), "batch is 1…4096")
+        try require(!patch.isEmpty && patch.allSatisfy { (4...1024).contains($0.side) }, "patch sides are 4…1024")
+        try require(patch.last?.until == 1, "the last patch stage ends at 1")
+        try require((0...1).contains(mseFraction), "mse_fraction is 0…1")
+        try require((0...1).contains(finalRate), "final_rate is 0…1")
+        try require(warmup >= 0, "warmup is not negative")
+        try require((0..<1).contains(ema), "ema is at least 0 and below 1")
+        try require(optimiser.rate > 0 && optimiser.muonRate > 0, "learning rates are above 0")
+        try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
+        try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")
+    }
+
+    /// The patch side at a fraction of the run.
+    func patchSide(at fraction: Double) -> Int {
+        patch.first { fraction < $0.until }?.side ?? patch[patch.count - 1].side
+    }
+}
+
+extension Decoder {
+    /// Throws if an object has a key that is not in the list.
+    func rejectUnknownKeys(_ known: [String], in place: String) throws {
+        for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+            throw DecodingError.dataCorrupted(.init(codingPath: codingPath, debugDescription: "unknown key \(key.stringValue) in \(place)"))
+        }
+    }
+}
+
+extension DecodingError {
+    /// One line.
+    var reason: String {
+        func path(_ context: Context, _ key: String? = nil) -> String {
+            (context.codingPath.map(\.stringValue) + [key].compactMap { $0 }).joined(separator: ".")
+        }
+        switch self {
+        case .keyNotFound(let key, let context): return "\(path(context, key.stringValue)) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context): return "\(path(context)) has the wrong type"
+        case .dataCorrupted(let context):
+            return context.codingPath.isEmpty ? context.debugDescription : "\(path(context)): \(context.debugDescription)"
+        @unknown default: return "does not parse"
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// Shard: 8-bit high-resolution crops for training and whole images for validation, in safetensors files.
+
+import SuperResolution
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A small, fast random generator whose whole state is one number (SplitMix64, Steele et al. 2014).
+public struct SplitMix: RandomNumberGenerator, Sendable {
+    public var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// A draw from the standard normal distribution (Box and Muller).
+    public mutating func normal() -> Float {
+        let radius = (-2 * logarithm(Double.random(in: Double.leastNormalMagnitude..<1, using: &self))).squareRoot()
+        return Float(radius * cosine(2 * .pi * Double.random(in: 0..<1, using: &self)))
+    }
+}
+
+/// Square RGB crops from which batches of random patches are drawn.
+public struct CropShards: Sendable {
+    /// Side of the square crops, pixels.
+    public let size: Int
+    /// Number of crops over all shards.
+    public let count: Int
+    private let files: [(file: TensorFile, first: Int, offset: Int)]
+
+    /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
+    public init(_ paths: [String]) throws {
+        var files: [(file: TensorFile, first: Int, offset: Int)] = []
+        var (size, count) = (0, 0)
+        for path in paths {
+            let file = try TensorFile(contentsOf: path)
+            guard let entry = file.entries["crops"], entry.type == "U8", entry.shape.count == 4, entry.shape[0] > 0,
+                entry.shape[1] == entry.shape[2], entry.shape[3] == 3
+            else { throw AcuityError(.training, "\(path): no crops (U8, n × size × size × 3)") }
+            guard size == 0 || size == entry.shape[1] else {
+                throw AcuityError(.training, "\(path): crops of \(entry.shape[1]) pixels beside others of \(size)")
+            }
+            size = entry.shape[1]
+            files.append((file, count, entry.range.lowerBound))
+            count += entry.shape[0]
+        }
+        guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
+        self.size = size
+        self.count = count
+        self.files = files
+    }
+
+    /// Draws random patches, each turned or mirrored one of the eight ways at random.
+    /// - Returns: `batch × side × side × 3` bytes.
+    public func batch(_ batch: Int, side: Int, using random: inout SplitMix) throws -> [UInt8] {
+        guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
+        let patchBytes = side * side * 3
+        return [UInt8](unsafeUninitializedCapacity: batch * patchBytes) { buffer, initialised in
+            guard let target = buffer.baseAddress else { return }
+            for index in 0..<batch {
+                let crop = Int.random(in: 0..<count, using: &random)
+                let x = Int.random(in: 0...(size - side), using: &random)
+                let y = Int.random(in: 0...(size - side), using: &random)
+                let turn = Int.random(in: 0..<8, using: &random)
+                guard let shard = files.last(where: { $0.first <= crop }) else { continue }
+                let start = shard.offset + (((crop - shard.first) * size + y) * size + x) * 3
+                shard.file.data.withUnsafeBytes { bytes in
+                    guard let base = bytes.baseAddress else { return }
+                    Self.copy(
+                        base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: turn,
+                        to: target + index * patchBytes)
+                }
+            }
+            initialised = batch * patchBytes
+        }
+    }
+
+    /// Copies a patch in one of the eight symmetries of the square: bits mirror x, mirror y, and swap the axes.
+    private static func copy(_ source: UnsafePointer<UInt8>, rowBytes: Int, side: Int, turn: Int, to target: UnsafeMutablePointer<UInt8>) {
+        var (stepX, stepY, start) = (3, rowBytes, 0)
+        if turn & 1 != 0 {
+            start += (side - 1) * 3
+            stepX = -3
+        }
+        if turn & 2 != 0 {
+            start += (side - 1) * rowBytes
+            stepY = -rowBytes
+        }
+        if turn & 4 != 0 { swap(&stepX, &stepY) }
+        var output = target
+        for y in 0..<side {
+            var input = source + start + y * stepY
+            for _ in 0..<side {
+                output[0] = input[0]
+                output[1] = input[1]
+                output[2] = input[2]
+                output += 3
+                input += stepX
+            }
+        }
+    }
+}
+
+/// Whole images, for validation.
+public struct ImageShard: Sendable {
+    public struct Image: Sendable {
+        public let name: String
+        public let width: Int
+        public let height: Int
+        /// `height × width × 3`.
+        public let bytes: [UInt8]
+    }
+    public let images: [Image]
+
+    /// - Parameter path: a file of `U8` tensors [height, width, 3], one per image.
+    public init(_ path: String) throws {
+        let file = try TensorFile(contentsOf: path)
+        images = try file.entries.sorted { $0.key < $1.key }.map { name, entry in
+            guard entry.type == "U8", entry.shape.count == 3, entry.shape[2] == 3 else {
+                throw AcuityError(.training, "\(path): \(name) is not an RGB image (U8, height × width × 3)")
+            }
+            return Image(name: name, width: entry.shape[1], height: entry.shape[0], bytes: try file.bytes(name))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+// TrainingInterruption: Ctrl-C and SIGTERM ask a run to save itself and stop.
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Set by the signal handler, which may touch nothing else.
+nonisolated(unsafe) private var signalArrived: sig_atomic_t = 0
+
+/// Turns the first SIGINT or SIGTERM into a polite request; the second one kills.
+public enum TrainingInterruption {
+    public static func install() {
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { number in
+                signalArrived = 1
+                signal(number, SIG_DFL)
+            }
+        }
+    }
+
+    /// Whether a signal has arrived.
+    public static var isRequested: Bool { signalArrived != 0 }
+}

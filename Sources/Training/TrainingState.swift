@@ -1,0 +1,117 @@
+// TrainingState: everything that changes during a run, and its checkpoint.
+
+import SuperResolution
+import TorchEngine
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Weights, running average, optimiser state, clock and random generators. Saved and restored as one safetensors file.
+final class TrainingState {
+    let network: TorchNetwork
+    /// The running average of the weights.
+    let average: TorchNetwork
+    private(set) var step = 0
+    /// Seconds trained so far.
+    var elapsed = 0.0
+    var random: SplitMix
+
+    private let runtime: TorchRuntime
+    private let optimiser: Recipe.Optimiser
+    /// Trainable parameters, those of Adam and those of Muon.
+    private let keys: [String]
+    private let adamKeys: [String]
+    private let muonKeys: [String]
+    private let parameters: [TorchTensor]
+    private let averages: [TorchTensor]
+    private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
+    private let muon: (parameters: [TorchTensor], momentum: [TorchTensor])
+
+    init(_ network: Network, recipe: Recipe, device: String, runtime: TorchRuntime) throws {
+        random = SplitMix(seed: recipe.seed)
+        try runtime.seed(recipe.seed)
+        let weights = try recipe.freshWeights(of: network, using: &random)
+        let trained = try TorchNetwork(network, weights: weights, device: device, requiresGradient: true, runtime: runtime)
+        let average = try TorchNetwork(network, weights: weights, device: device, runtime: runtime)
+        self.network = trained
+        self.average = average
+        self.runtime = runtime
+        optimiser = recipe.optimiser
+
+        let trainable = network.parameters.filter(\.isTrainable)
+        let kernels = network.kernelKeys
+        // Muon is for the matrices of the body: not for the first and last kernel, nor for depth-wise ones.
+        let body = Set(
+            recipe.optimiser.name == .muon
+                ? trainable.filter { $0.shape.count == 4 && $0.shape[1] > 1 && kernels.dropFirst().dropLast().contains($0.key) }.map(\.key) : [])
+        keys = trainable.map(\.key)
+        muonKeys = keys.filter(body.contains)
+        adamKeys = keys.filter { !body.contains($0) }
+        parameters = keys.compactMap { trained.parameters[$0] }
+        averages = keys.compactMap { average.parameters[$0] }
+        func zeros(_ keys: [String]) throws -> [TorchTensor] {
+            try keys.compactMap { trained.parameters[$0] }.map { try $0.scaled(by: 0).leaf(requiresGradient: false) }
+        }
+        adam = (adamKeys.compactMap { trained.parameters[$0] }, try zeros(adamKeys), try zeros(adamKeys))
+        muon = (muonKeys.compactMap { trained.parameters[$0] }, try zeros(muonKeys))
+    }
+
+    /// One step of the optimiser on the gradients that are there, then of the running average.
+    /// - Parameter rate: factor on the recipe's peak rates.
+    func update(rate: Double, decay: Double) throws {
+        step += 1
+        try TorchOptimiser.adam(
+            adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * rate,
+            betas: (optimiser.betas[0], optimiser.betas[1]), step: step)
+        try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * rate, beta: optimiser.momentum)
+        try TorchOptimiser.zeroGradients(parameters)
+        // A young average must forget the initialisation.
+        try TorchOptimiser.average(averages, of: parameters, decay: min(decay, Double(1 + step) / Double(10 + step)))
+    }
+
+    // MARK: - Checkpoint
+
+    private var optimiserTensors: [(String, TorchTensor)] {
+        zip(adamKeys, adam.first).map { ("adam.first/" + $0, $1) } + zip(adamKeys, adam.second).map { ("adam.second/" + $0, $1) }
+            + zip(muonKeys, muon.momentum).map { ("muon.momentum/" + $0, $1) }
+    }
+
+    private var tensors: [(String, TorchTensor)] {
+        network.parameters.map { ("weights/" + $0, $1) } + average.parameters.map { ("average/" + $0, $1) } + optimiserTensors
+    }
+
+    func save(to path: String, recipe: Recipe) throws {
+        var writer = TensorFileWriter(metadata: [
+            "format": "acuity-checkpoint",
+            "step": String(step),
+            "elapsed": String(elapsed),
+            "random": String(random.state),
+            "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
+        ])
+        for (name, tensor) in tensors { writer.append(name, try tensor.floats()) }
+        let state = try runtime.randomState(device: network.device)
+        writer.append("random/torch", shape: [state.count], bytes: state)
+        try writer.write(to: path)
+    }
+
+    func restore(from path: String) throws {
+        let file = try TensorFile(contentsOf: path)
+        guard file.metadata["format"] == "acuity-checkpoint", let step = file.metadata["step"].flatMap(Int.init),
+            let elapsed = file.metadata["elapsed"].flatMap(Double.init), let random = file.metadata["random"].flatMap(UInt64.init)
+        else { throw AcuityError(.training, "\(path): not a checkpoint") }
+        for (name, tensor) in tensors {
+            let saved = try file.floats(name)
+            guard try saved.shape == tensor.shape else {
+                throw AcuityError(.training, "\(path): \(name) has shape \(saved.shape); the recipe has changed")
+            }
+            try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
+        }
+        try runtime.setRandomState(file.bytes("random/torch"), device: network.device)
+        self.step = step
+        self.elapsed = elapsed
+        self.random = SplitMix(seed: random)
+    }
+}
