@@ -23,7 +23,14 @@ let acuityVersion = "0.1.0"
             """,
         version: acuityVersion,
         subcommands: [
-            UpscaleCommand.self, EvaluateCommand.self, BenchCommand.self, DatasetCommand.self, TrainCommand.self, TurnsCommand.self,
+            UpscaleCommand.self,
+            ModelsCommand.self,
+            EvaluateCommand.self,
+            BenchCommand.self,
+            DatasetCommand.self,
+            TrainCommand.self,
+            ReleaseCommand.self,
+            TurnsCommand.self,
         ])
 
     static func main() async {

@@ -27,7 +27,8 @@ enum Command {
 
     static func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
         let process = Process()
-        process.executableURL = try #require(executable, "acuity is not built beside the tests")
+        let program: URL = try #require(executable, "acuity is not built beside the tests")
+        process.executableURL = program
         process.arguments = arguments
         if let folder { process.currentDirectoryURL = folder }
         // Files, not pipes: a full pipe would block the command.
@@ -75,4 +76,12 @@ enum EvaluationData {
 
     static func set(_ name: String) -> String { folder.appendingPathComponent("eval/\(name)").path }
     static func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: set(name)) }
+}
+
+/// The models in the repository, which are built into the command.
+enum ReleasedModels {
+    static func has(_ stem: String) -> Bool {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").standardizedFileURL
+        return FileManager.default.fileExists(atPath: root.appendingPathComponent("Models/\(stem).safetensors").path)
+    }
 }
