@@ -1,5 +1,6 @@
 // NamedMethods: from the name that a person gives (`fast`, `lanczos3`, `my-model.pth`) to an upscaling method.
 
+import NativeEngine
 public import SuperResolution
 
 extension Upscaler {
@@ -17,6 +18,17 @@ extension Upscaler.Method {
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
     public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
+        if isWeightsFile(name) {
+            let file = try SafetensorsFile(path: name)
+            let found = try Architectures.makeNetwork(for: file.weights(), scale: file.metadata["scale"].flatMap { Int($0) })
+            let model = try Model(name: name, network: found.network, weights: found.weights)
+            return .network(try NativeEngine(threads: threads), [model.network.scale: model])
+        }
         throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
+    }
+
+    /// Whether a name can only be meant as a path: it has a folder or a weights file's extension.
+    private static func isWeightsFile(_ name: String) -> Bool {
+        name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains { name.lowercased().hasSuffix($0) }
     }
 }
