@@ -1,12 +1,12 @@
 // NativeModel: a model prepared by NativeEngine, and one run of it.
 
 import CKernels
-import SuperResolution
+package import SuperResolution
 import Synchronization
 
-final class NativeModel: PreparedModel, @unchecked Sendable {
-    let model: Model
-    let precision: Precision
+package final class NativeModel: PreparedModel, @unchecked Sendable {
+    package let model: Model
+    package let precision: Precision
     private let program: Program
     private let pool: ThreadPool
     /// The buffers of the last run, for the next one of the same size. Only the pool's thread 0 touches it, in a job.
@@ -22,7 +22,7 @@ final class NativeModel: PreparedModel, @unchecked Sendable {
         precision = program.half ? .bf16 : .fp32
     }
 
-    func run(_ raster: Raster, progress: @escaping @Sendable (Double) -> Void) async throws -> Raster {
+    package func run(_ raster: Raster, progress: @escaping @Sendable (Double) -> Void) async throws -> Raster {
         try await run(raster, stripRows: nil, progress: progress)
     }
 
