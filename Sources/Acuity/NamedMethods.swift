@@ -19,9 +19,7 @@ extension Upscaler.Method {
     public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
         if isWeightsFile(name) {
-            let file = try SafetensorsFile(path: name)
-            let found = try Architectures.makeNetwork(for: file.weights(), scale: file.metadata["scale"].flatMap { Int($0) })
-            let model = try Model(name: name, network: found.network, weights: found.weights)
+            let model = try Model.load(path: name)
             return .network(try NativeEngine(threads: threads), [model.network.scale: model])
         }
         throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
