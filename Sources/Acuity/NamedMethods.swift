@@ -18,10 +18,6 @@ extension Upscaler.Method {
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
     public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
-        if [".pth", ".pt", ".safetensors"].contains(where: name.hasSuffix) || name.contains("/") {
-            let model = try Model.load(path: name)
-            return .network(try NativeEngine(threads: threads), [model.network.scale: model])
-        }
-        throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
+        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name))
     }
 }

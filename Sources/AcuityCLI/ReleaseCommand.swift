@@ -72,9 +72,11 @@ struct ReleaseCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let trained = try Self.load(checkpoint)
+        let loaded = try Checkpoint.load(path: checkpoint)
+        let trained = try Model(checkpoint: loaded, name: name)
         let scale = trained.network.scale
-        let metadata = try Self.metadata(of: checkpoint)
+        // What the trainer wrote into the header; nothing for a `.pth`.
+        let metadata = loaded.metadata
         let recipeBytes = try Self.bytes(of: recipe)
         let shipped = try Release.shippedCard(name: name, scale: scale, in: models)
 
@@ -89,9 +91,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         // What is measured is read back from the very bytes that will be shipped.
         let file = try Release.weightsFile(of: trained, metadata: ["name": name])
         let stem = Release.stem(name: name, scale: scale)
-        let parsed = try SafetensorsFile(file, name: stem)
-        let found = try Architectures.makeNetwork(for: parsed.weights(), scale: scale)
-        let model = try Model(name: name, network: found.network, weights: found.weights)
+        let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 
         let upscaler = try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)))
         let gate = ReleaseGate()
@@ -148,18 +148,6 @@ struct ReleaseCommand: AsyncParsableCommand {
     private static func fields(_ recipe: Recipe) throws -> [String: Data] {
         let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(recipe)) as? [String: Any] ?? [:]
         return try object.mapValues { try JSONSerialization.data(withJSONObject: [$0], options: .sortedKeys) }
-    }
-
-    private static func load(_ path: String) throws -> Model {
-        let file = try SafetensorsFile(path: path)
-        let found = try Architectures.makeNetwork(for: file.weights(), scale: file.metadata["scale"].flatMap { Int($0) })
-        return try Model(name: path, network: found.network, weights: found.weights)
-    }
-
-    /// What the trainer wrote into the checkpoint's header; nothing for a `.pth`.
-    private static func metadata(of path: String) throws -> [String: String] {
-        guard URL(fileURLWithPath: path).pathExtension == "safetensors" else { return [:] }
-        return try SafetensorsFile(path: path).metadata
     }
 
     private static func bytes(of path: String) throws -> Data {
