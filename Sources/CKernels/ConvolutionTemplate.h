@@ -24,14 +24,20 @@ INLINE void NAME(tile)(const acuity_convolution *c, const acuity_segment *s, con
         for (int ky = 0; ky < c->kernel_height; ky++) {
             const ELEMENT *tap = *row++ + x * next;
             for (int kx = 0; kx < c->kernel_width; kx++, tap += pixel) {
-                const ELEMENT *in = tap;
-                for (int i = 0; i < steps; i++, in += STEP, weights += VECTORS * LANES * STEP) {
+                // One pointer for four pixels: base + 0, 1, 2, 3 × next are addressing modes, and no pointer spills.
+                const ELEMENT *in[6];
+                UNROLL for (int q = 0; q < (PIXELS + 3) / 4; q++) in[q] = tap + 4 * q * next;
+                for (int i = 0; i < steps; i++, weights += VECTORS * LANES * STEP) {
                     WEIGHTS w[8];
                     UNROLL for (int j = 0; j < VECTORS; j++) w[j] = LOAD_WEIGHTS(weights + j * LANES * STEP);
                     UNROLL for (int p = 0; p < PIXELS; p++) {
-                        WEIGHTS b = BROADCAST(in + p * next);
+                        WEIGHTS b = BROADCAST(in[p / 4] + p % 4 * next);
                         UNROLL for (int j = 0; j < VECTORS; j++)
                             sum[p * VECTORS + j] = MULTIPLY_ADD(sum[p * VECTORS + j], w[j], b);
+                    }
+                    UNROLL for (int q = 0; q < (PIXELS + 3) / 4; q++) {
+                        in[q] += STEP;
+                        __asm__("" : "+r"(in[q]));
                     }
                 }
             }

@@ -93,6 +93,7 @@ void acuity_round(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t coun
 #if defined(__x86_64__)
     if (isa == acuity_avx512bf16) return round_bf16(in, out, count);
 #endif
+    (void)isa;
     for (ptrdiff_t i = 0; i < count; i++) out[i] = rounded(in[i]);
 }
 
@@ -114,8 +115,9 @@ void acuity_input(const float *in, ptrdiff_t count, int32_t channels, float *out
 void acuity_shuffle_out(acuity_isa isa, const float *in, ptrdiff_t stride, ptrdiff_t count, int32_t factor, int32_t channels,
                         const float *base, float *out, ptrdiff_t out_stride) {
     const ptrdiff_t run = (ptrdiff_t)factor * channels;
+    (void)isa;
 #if defined(__x86_64__)
-    if (isa >= acuity_avx512 && run < 32 && run <= 16)
+    if (isa >= acuity_avx512 && run <= 16)
         return shuffle_out_avx512(in, stride, count, factor, channels, base, out, out_stride);
 #endif
     for (int32_t dy = 0; dy < factor; dy++)
@@ -131,6 +133,7 @@ void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, 
     if (isa >= acuity_avx512) return sum_avx512(a, a_factor, b, b_factor, out, count);
     if (isa == acuity_avx2) return sum_avx2(a, a_factor, b, b_factor, out, count);
 #endif
+    (void)isa;
     for (ptrdiff_t i = 0; i < count; i++) out[i] = a[i] * a_factor + b[i] * b_factor;
 }
 

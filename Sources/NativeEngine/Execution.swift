@@ -221,7 +221,7 @@ struct Schedule {
     /// Several pieces of work for each thread, in whole tiles (24 is a multiple of every tile's width).
     private static func stretch(_ stage: Stage, rows: Int, columns: Int, threads: Int) -> Int {
         guard let widest = stage.widestStretch else { return max(1, columns) }
-        let wanted = max(48, rows * columns / (threads * 8))
+        let wanted = max(96, rows * columns / (threads * 16))
         let pieces = max(1, (columns + min(wanted, widest) - 1) / min(wanted, widest))
         return min(widest, ((columns + pieces - 1) / pieces + 23) / 24 * 24)
     }
