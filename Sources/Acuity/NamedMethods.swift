@@ -22,7 +22,7 @@ extension Upscaler.Method {
             let model = try Model.load(path: name)
             return .network(try NativeEngine(threads: threads), [model.network.scale: model])
         }
-        throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
+        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name))
     }
 
     /// Whether a name can only be meant as a path: it has a folder or a weights file's extension.

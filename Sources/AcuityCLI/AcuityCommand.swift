@@ -24,6 +24,7 @@ let acuityVersion = "0.1.0"
         version: acuityVersion,
         subcommands: [
             UpscaleCommand.self,
+            ModelsCommand.self,
             EvaluateCommand.self,
             BenchCommand.self,
             DatasetCommand.self,
