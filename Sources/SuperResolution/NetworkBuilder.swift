@@ -122,8 +122,14 @@ public struct NetworkBuilder {
 
     /// The finished network.
     /// - Throws: ``AcuityError`` with code `.network` naming the first operation whose shapes do not fit.
-    public func finish(_ output: Value, architecture: String, colour: Network.Colour = .rgb) throws -> Network {
+    ///
+    /// Mutating only so that `net.finish(net.add(…), …)` is evaluated in the order it is read: a non-mutating call
+    /// would copy the builder before its argument adds an operation.
+    public mutating func finish(_ output: Value, architecture: String, colour: Network.Colour = .rgb) throws -> Network {
         if let firstError { throw firstError }
+        guard shapes.indices.contains(output.index) else {
+            throw AcuityError(.network, "\(architecture): the output is not a value of this network")
+        }
         let shape = shapes[output.index]
         guard shape.down == 1 else {
             throw AcuityError(.network, "\(architecture): the output is smaller than the input")
