@@ -63,7 +63,7 @@ public struct ModelCatalogue: Sendable {
     /// All scales of a model; or, for a path with a slash or a suffix of weights files, the model in that file.
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known; `.file`; `.weights`.
     public func models(named name: String) throws -> [Int: Model] {
-        if name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.hasSuffix) {
+        if name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.lowercased().hasSuffix) {
             let model = try Model.load(path: name)
             return [model.network.scale: model]
         }

@@ -18,15 +18,6 @@ extension Upscaler.Method {
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
     public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
-        if isWeightsFile(name) {
-            let model = try Model.load(path: name)
-            return .network(try NativeEngine(threads: threads), [model.network.scale: model])
-        }
         return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name))
-    }
-
-    /// Whether a name can only be meant as a path: it has a folder or a weights file's extension.
-    private static func isWeightsFile(_ name: String) -> Bool {
-        name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains { name.lowercased().hasSuffix($0) }
     }
 }

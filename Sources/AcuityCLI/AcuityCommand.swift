@@ -30,6 +30,7 @@ let acuityVersion = "0.1.0"
             DatasetCommand.self,
             TrainCommand.self,
             ReleaseCommand.self,
+            TurnsCommand.self,
         ])
 
     static func main() async {
