@@ -47,7 +47,7 @@ let package = Package(
         target("NativeEngine", ["SuperResolution", "CKernels"]),
         tests("NativeEngine", ["SuperResolution"]),
         target("TorchEngine", ["SuperResolution", "CTorch"]),
-        tests("TorchEngine", ["SuperResolution", "NativeEngine"]),
+        tests("TorchEngine", ["SuperResolution", "NativeEngine", "Imaging"]),
         target("Imaging", ["SuperResolution", "CVips"]),
         tests("Imaging", ["SuperResolution"]),
 

@@ -1,0 +1,1 @@
+../NativeEngineTests/NaiveEngine.swift

@@ -1,0 +1,192 @@
+// TorchTrainingTests: gradients against finite differences of naive loops, optimisers against plain Swift.
+
+import SuperResolution
+import Testing
+import TorchEngine
+
+@Suite(.enabled(if: hasTorch, torchMissing)) struct TorchGradients {
+    /// Every differentiable operation in one small network.
+    private func network() throws -> Network {
+        var net = NetworkBuilder(inputChannels: 3)
+        let a = net.prelu(net.convolution(net.input, "a", outputs: 4, kernel: 5, padding: .replicate), "p")
+        let b = net.activation(net.convolution(a, "b", outputs: 4, groups: 2), .gelu)
+        var x = net.normalise(net.add(a, b), "layer", .layer, epsilon: 0.1)
+        x = net.multiply(x, net.activation(net.slice(x, first: 1, count: 1), .sigmoid))
+        x = net.normalise(net.concatenate([x, net.activation(b, .tanh)]), "group", .group(groups: 2), epsilon: 0.1)
+        x = net.normalise(net.pixelUnshuffle(x, 2), "batch", .batch)
+        x = net.activation(net.convolution(x, "c", outputs: 16, kernel: 1, bias: false), .mish)
+        x = net.add(net.activation(net.pixelShuffle(x, 2), .silu), net.leakyReLU(b, slope: 0.3))
+        let large = net.transposedConvolution(x, "d", outputs: 3, kernel: 3, stride: 2)
+        let bicubic = net.enlarge(net.convolution(x, "e", outputs: 3), 2, .bicubic)
+        return try net.finish(net.add(net.scale(large, by: 0.5, offset: 0.1), net.add(bicubic, net.enlarge(net.input, 2, .nearest))), architecture: "Test")
+    }
+
+    @Test func finiteDifferences() throws {
+        let network = try network()
+        let model = try randomModel(network, seed: 3)
+        let (input, target) = (randomRaster(4, 6), randomRaster(8, 12, seed: 9))
+        func loss(_ weights: StateDict) throws -> Double {
+            let output = naive(try Model(name: "moved", network: network, weights: weights), input)
+            return zip(output.samples, target.samples).reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) } / Double(target.samples.count)
+        }
+
+        let runtime = try TorchRuntime.shared()
+        let torch = try TorchNetwork(network, weights: model.weights, requiresGradient: true, runtime: runtime)
+        let value = try torch(planar(input, runtime)).mse(to: planar(target, runtime))
+        try value.backward()
+        #expect(abs(try value.item() - loss(model.weights)) < 1e-6)
+
+        for parameter in network.parameters where parameter.isTrainable {
+            let gradient = try #require(try torch.parameters[parameter.key]).gradient().floats()
+            #expect(gradient.shape == parameter.shape)
+            let largest = gradient.values.map(abs).max() ?? 0
+            #expect(largest > 0, "\(parameter.key)")
+            for index in Set([0, gradient.values.count / 3, gradient.values.count - 1]) {
+                var (up, down) = (model.weights, model.weights)
+                up[parameter.key]?.values[index] += 1e-3
+                down[parameter.key]?.values[index] -= 1e-3
+                let slope = try (loss(up) - loss(down)) / 2e-3
+                #expect(abs(Double(gradient.values[index]) - slope) < 0.01 * Double(largest) + 5e-5, "\(parameter.key)[\(index)]")
+            }
+        }
+    }
+
+    /// Mixed precision: gradients arrive in fp32 and close to those of fp32.
+    @Test func mixedPrecision() throws {
+        let network = try network()
+        let model = try randomModel(network, seed: 3)
+        let runtime = try TorchRuntime.shared()
+        var gradients: [[String: Tensor]] = []
+        for precision in [Precision.fp32, .bf16] {
+            let torch = try TorchNetwork(network, weights: model.weights, requiresGradient: true, runtime: runtime)
+            try torch(planar(randomRaster(4, 6), runtime), precision: precision).mse(to: planar(randomRaster(8, 12, seed: 9), runtime)).backward()
+            gradients.append(try torch.parameters.filter { !$0.key.contains("running") }.mapValues { try $0.gradient().floats() })
+        }
+        for (key, exact) in gradients[0] {
+            let rounded = try #require(gradients[1][key])
+            let (dot, a, b) = zip(exact.values, rounded.values).reduce((0.0, 0.0, 0.0)) {
+                ($0.0 + Double($1.0 * $1.1), $0.1 + Double($1.0 * $1.0), $0.2 + Double($1.1 * $1.1))
+            }
+            #expect(dot / (a * b).squareRoot() > 0.98, "\(key)")
+        }
+    }
+
+    private func planar(_ raster: Raster, _ runtime: TorchRuntime) throws -> TorchTensor {
+        let (w, h, c) = (raster.width, raster.height, raster.channels)
+        let values = (0..<c).flatMap { channel in (0..<(w * h)).map { raster.samples[$0 * c + channel] } }
+        return try TorchTensor(Tensor(shape: [1, c, h, w], values: values), device: "cpu", runtime: runtime)
+    }
+}
+
+@Suite(.enabled(if: hasTorch, torchMissing)) struct TorchOptimisers {
+    private func random(_ shape: [Int], seed: UInt64) -> Tensor {
+        var random = Lcg(state: seed)
+        return Tensor(shape: shape, values: (0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) })
+    }
+
+    /// Steps down ‖p − t‖² / n, whose gradient is 2 (p − t) / n, and shows every parameter after every step.
+    private func descend(
+        _ shapes: [[Int]], steps: Int, update: ([TorchTensor], Int) throws -> Void, expect: ([[Double]], [[Double]], Int) -> [[Double]], tolerance: Double
+    ) throws {
+        let runtime = try TorchRuntime.shared()
+        let start = shapes.enumerated().map { random($1, seed: UInt64($0) + 1) }
+        let targets = shapes.enumerated().map { random($1, seed: UInt64($0) + 50) }
+        let parameters = try start.map { try TorchTensor($0, device: "cpu", runtime: runtime).leaf(requiresGradient: true) }
+        var plain = start.map { $0.values.map(Double.init) }
+        for step in 1...steps {
+            for (p, t) in zip(parameters, targets) { try p.mse(to: TorchTensor(t, device: "cpu", runtime: runtime)).backward() }
+            try update(parameters, step)
+            try TorchOptimiser.zeroGradients(parameters)
+            let gradients = zip(plain, targets).map { p, t in zip(p, t.values).map { 2 * ($0 - Double($1)) / Double(p.count) } }
+            plain = expect(plain, gradients, step)
+            for (p, q) in zip(parameters, plain) {
+                let difference = zip(try p.floats().values, q).map { abs(Double($0) - $1) }.max() ?? 0
+                #expect(difference < tolerance, "step \(step)")
+            }
+        }
+    }
+
+    private func zeros(_ shapes: [[Int]]) throws -> [TorchTensor] {
+        let runtime = try TorchRuntime.shared()
+        return try shapes.map { try TorchTensor(Tensor(shape: $0, values: [Float](repeating: 0, count: $0.reduce(1, *))), device: "cpu", runtime: runtime) }
+    }
+
+    @Test func adam() throws {
+        let shapes = [[5], [4, 3, 3, 3]]
+        let (first, second) = (try zeros(shapes), try zeros(shapes))
+        var (m, v) = (shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }, shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) })
+        try descend(
+            shapes, steps: 5,
+            update: { try TorchOptimiser.adam($0, first: first, second: second, rate: 0.01, betas: (0.9, 0.99), step: $1) },
+            expect: { parameters, gradients, step in
+                parameters.indices.map { i in
+                    parameters[i].indices.map { j in
+                        let g = gradients[i][j]
+                        m[i][j] = 0.9 * m[i][j] + 0.1 * g
+                        v[i][j] = 0.99 * v[i][j] + 0.01 * g * g
+                        let corrected = (power(0.9, step), power(0.99, step))
+                        return parameters[i][j] - 0.01 * (m[i][j] / (1 - corrected.0)) / ((v[i][j] / (1 - corrected.1)).squareRoot() + 1e-8)
+                    }
+                }
+            }, tolerance: 2e-6)
+    }
+
+    /// Wide, tall and square matrices; two of one shape go through libtorch as a batch.
+    @Test func muon() throws {
+        let shapes = [[4, 3, 3, 3], [8, 2, 1, 1], [4, 3, 3, 3], [6, 6, 1, 1]]
+        let momentum = try zeros(shapes)
+        var m = shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }
+        try descend(
+            shapes, steps: 4, update: { parameters, _ in try TorchOptimiser.muon(parameters, momentum: momentum, rate: 0.02, beta: 0.9) },
+            expect: { parameters, gradients, _ in
+                parameters.indices.map { i in
+                    m[i] = zip(m[i], gradients[i]).map { 0.9 * $0 + 0.1 * $1 }
+                    let update = zip(m[i], gradients[i]).map { 0.9 * $0 + 0.1 * $1 }
+                    let rows = shapes[i][0], columns = parameters[i].count / shapes[i][0]
+                    let direction = orthogonalised(Matrix(rows: rows, columns: columns, values: update)).values
+                    let factor = 0.02 * max(1, Double(rows) / Double(columns)).squareRoot()
+                    return zip(parameters[i], direction).map { $0 - factor * $1 }
+                }
+            }, tolerance: 2e-5)
+    }
+
+    @Test func average() throws {
+        let runtime = try TorchRuntime.shared()
+        let (a, p) = (random([7], seed: 1), random([7], seed: 2))
+        let averages = [try TorchTensor(a, device: "cpu", runtime: runtime)]
+        try TorchOptimiser.average(averages, of: [TorchTensor(p, device: "cpu", runtime: runtime)], decay: 0.75)
+        for (result, (x, y)) in zip(try averages[0].floats().values, zip(a.values, p.values)) { #expect(abs(result - (0.75 * x + 0.25 * y)) < 1e-6) }
+    }
+
+    private func power(_ base: Double, _ exponent: Int) -> Double { (0..<exponent).reduce(1.0) { product, _ in product * base } }
+}
+
+/// Just enough linear algebra for Newton–Schulz.
+private struct Matrix {
+    var rows: Int, columns: Int
+    var values: [Double]
+
+    var transposed: Matrix {
+        Matrix(rows: columns, columns: rows, values: (0..<columns).flatMap { c in (0..<rows).map { values[$0 * columns + c] } })
+    }
+
+    static func * (a: Matrix, b: Matrix) -> Matrix {
+        Matrix(rows: a.rows, columns: b.columns, values: (0..<a.rows).flatMap { r in
+            (0..<b.columns).map { c in (0..<a.columns).reduce(0.0) { $0 + a.values[r * a.columns + $1] * b.values[$1 * b.columns + c] } }
+        })
+    }
+
+    static func + (a: Matrix, b: Matrix) -> Matrix { Matrix(rows: a.rows, columns: a.columns, values: zip(a.values, b.values).map { $0 + $1 }) }
+    static func * (a: Double, b: Matrix) -> Matrix { Matrix(rows: b.rows, columns: b.columns, values: b.values.map { a * $0 }) }
+}
+
+/// Jordan et al. 2024: X ← a X + (b A + c A²) X with A = X Xᵀ, five times, from X / ‖X‖.
+private func orthogonalised(_ matrix: Matrix) -> Matrix {
+    if matrix.rows > matrix.columns { return orthogonalised(matrix.transposed).transposed }
+    var x = 1 / (matrix.values.reduce(0) { $0 + $1 * $1 }.squareRoot() + 1e-7) * matrix
+    for _ in 0..<5 {
+        let gram = x * x.transposed
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram * gram)) * x
+    }
+    return x
+}
