@@ -1,5 +1,6 @@
 // NamedMethods: from the name that a person gives (`fast`, `lanczos3`, `my-model.pth`) to an upscaling method.
 
+import NativeEngine
 public import SuperResolution
 
 extension Upscaler {
@@ -17,6 +18,6 @@ extension Upscaler.Method {
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
     public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
-        throw AcuityError(.usage, "model \(name): not installed (acuity models lists what is)")
+        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name))
     }
 }

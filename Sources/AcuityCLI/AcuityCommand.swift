@@ -13,16 +13,25 @@ let acuityVersion = "0.1.0"
         abstract: "Make small pictures large and sharp, on your own processor.",
         discussion: """
             EXAMPLES
-              acuity upscale kitten.jpg                  writes kitten@4x.png beside it
-              acuity upscale holiday/*.jpg -o big -s 2   twice as large, into the folder big
-              acuity models                              what is installed, and how good it is
-              acuity evaluate -n fast -s 4 Set5          measure it yourself
+              acuity upscale kitten.jpg            writes kitten@4x.png beside it
+              acuity upscale *.jpg -o big -s 2     twice as large, into the folder big
+              acuity models                        what is installed, and how good it is
+              acuity evaluate -n fast -s 4 Set5    measure it yourself
 
             EXIT STATUS
               0 all done, 1 something failed (each failure is named), 2 wrong usage.
             """,
         version: acuityVersion,
-        subcommands: [UpscaleCommand.self, EvaluateCommand.self, DatasetCommand.self, TrainCommand.self])
+        subcommands: [
+            UpscaleCommand.self,
+            ModelsCommand.self,
+            EvaluateCommand.self,
+            BenchCommand.self,
+            DatasetCommand.self,
+            TrainCommand.self,
+            ReleaseCommand.self,
+            TurnsCommand.self,
+        ])
 
     static func main() async {
         do {
@@ -52,13 +61,19 @@ let acuityVersion = "0.1.0"
             let code = exitCode(for: error)
             if code.isSuccess { Self.exit(withError: error) }  // --help and --version
             let message = message(for: error)
-            report(message.isEmpty ? String(describing: error) : message)
-            Foundation.exit(code == .validationFailure ? 2 : 1)
+            guard code == .validationFailure else {
+                report(message.isEmpty ? String(describing: error) : message)
+                Foundation.exit(1)
+            }
+            // ArgumentParser knows which subcommand it was: "See 'acuity upscale --help' for more information."
+            let hint = fullMessage(for: error).split(whereSeparator: \.isNewline).last { $0.contains("--help") }
+            report([message, hint.map { String($0.drop { $0 == " " }) }].compactMap { $0 }.joined(separator: ". "))
+            Foundation.exit(2)
         }
     }
 }
 
-/// `acuity: message` on standard error, on one line.
+/// Writes `acuity: message` on standard error, on one line.
 func report(_ message: String) {
     let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
     FileHandle.standardError.write(Data("acuity: \(line)\n".utf8))

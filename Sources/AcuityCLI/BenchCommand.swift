@@ -10,8 +10,12 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measure the engine on this machine.",
         discussion: """
             Runs well-known networks with random weights on a 256×256 picture, beside the processor's arithmetic peak \
-            measured in the same run. GFLOP/s count a direct convolution: a multiplication and an addition are two. \
-            ACUITY_ISA=scalar|avx2|avx512|avx512bf16 forces an instruction set.
+            measured in the same run. GFLOP/s count a direct convolution: a multiplication and an addition are two.
+
+            EXAMPLES
+              acuity bench                     a table, all processors
+              acuity bench -j 1 --json         one thread, for a script
+              ACUITY_ISA=avx2 acuity bench     scalar, avx2, avx512 or avx512bf16
             """)
 
     @Flag(help: "Print one JSON object instead of a table.")

@@ -1,13 +1,10 @@
 // PictureFolder: the ground-truth pictures of a folder, as `evaluate` and `release` read them.
 
-import Acuity
 import Foundation
 import Imaging
 import SuperResolution
 
 enum PictureFolder {
-    private static let extensions: Set = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"]
-
     /// Paths of the pictures directly inside the folder, sorted by name.
     /// - Throws: ``AcuityError`` with code `.file` when there is no such folder or no picture in it.
     static func pictures(in folder: String) throws -> [String] {
@@ -20,7 +17,7 @@ enum PictureFolder {
             throw AcuityError(.file, "\(folder): may not be read")
         }
         let pictures = names.filter { name in
-            !name.hasPrefix(".") && extensions.contains(URL(fileURLWithPath: name).pathExtension.lowercased())
+            !name.hasPrefix(".") && ImageFormat(named: URL(fileURLWithPath: name).pathExtension) != nil
         }
         guard !pictures.isEmpty else { throw AcuityError(.file, "\(folder): no pictures in it") }
         return pictures.sorted().map { URL(fileURLWithPath: folder).appendingPathComponent($0).relativePath }

@@ -1,1 +1,93 @@
+// CModels: embeds Models/<name>-x<scale>.safetensors and .json by C23's #embed. A model that is not there is left out,
+// so the package builds before its first release. Touch this file after adding one.
 #include "CModels.h"
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+#if __has_embed("../../Models/fast-x2.safetensors") == 1 && __has_embed("../../Models/fast-x2.json") == 1
+#define HAS_FAST_X2
+static const unsigned char fast_x2_weights[] = {
+#embed "../../Models/fast-x2.safetensors"
+};
+static const unsigned char fast_x2_card[] = {
+#embed "../../Models/fast-x2.json"
+};
+#endif
+
+#if __has_embed("../../Models/fast-x3.safetensors") == 1 && __has_embed("../../Models/fast-x3.json") == 1
+#define HAS_FAST_X3
+static const unsigned char fast_x3_weights[] = {
+#embed "../../Models/fast-x3.safetensors"
+};
+static const unsigned char fast_x3_card[] = {
+#embed "../../Models/fast-x3.json"
+};
+#endif
+
+#if __has_embed("../../Models/fast-x4.safetensors") == 1 && __has_embed("../../Models/fast-x4.json") == 1
+#define HAS_FAST_X4
+static const unsigned char fast_x4_weights[] = {
+#embed "../../Models/fast-x4.safetensors"
+};
+static const unsigned char fast_x4_card[] = {
+#embed "../../Models/fast-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/srcnn-x2.safetensors") == 1 && __has_embed("../../Models/srcnn-x2.json") == 1
+#define HAS_SRCNN_X2
+static const unsigned char srcnn_x2_weights[] = {
+#embed "../../Models/srcnn-x2.safetensors"
+};
+static const unsigned char srcnn_x2_card[] = {
+#embed "../../Models/srcnn-x2.json"
+};
+#endif
+
+#if __has_embed("../../Models/srcnn-x3.safetensors") == 1 && __has_embed("../../Models/srcnn-x3.json") == 1
+#define HAS_SRCNN_X3
+static const unsigned char srcnn_x3_weights[] = {
+#embed "../../Models/srcnn-x3.safetensors"
+};
+static const unsigned char srcnn_x3_card[] = {
+#embed "../../Models/srcnn-x3.json"
+};
+#endif
+
+#if __has_embed("../../Models/srcnn-x4.safetensors") == 1 && __has_embed("../../Models/srcnn-x4.json") == 1
+#define HAS_SRCNN_X4
+static const unsigned char srcnn_x4_weights[] = {
+#embed "../../Models/srcnn-x4.safetensors"
+};
+static const unsigned char srcnn_x4_card[] = {
+#embed "../../Models/srcnn-x4.json"
+};
+#endif
+
+#define MODEL(name, scale) \
+    {#name, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
+
+static const struct acuity_model models[] = {
+#ifdef HAS_FAST_X2
+    MODEL(fast, 2)
+#endif
+#ifdef HAS_FAST_X3
+    MODEL(fast, 3)
+#endif
+#ifdef HAS_FAST_X4
+    MODEL(fast, 4)
+#endif
+#ifdef HAS_SRCNN_X2
+    MODEL(srcnn, 2)
+#endif
+#ifdef HAS_SRCNN_X3
+    MODEL(srcnn, 3)
+#endif
+#ifdef HAS_SRCNN_X4
+    MODEL(srcnn, 4)
+#endif
+    {0},  // C has no empty arrays.
+};
+
+size_t acuity_model_count(void) { return sizeof models / sizeof *models - 1; }
+
+struct acuity_model acuity_model_at(size_t index) { return models[index]; }

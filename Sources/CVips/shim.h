@@ -98,6 +98,8 @@ static inline void cvips_copy_metadata(VipsImage *from, VipsImage *to) {
             strcmp(name, VIPS_META_ICC_NAME) && strcmp(name, VIPS_META_RESOLUTION_UNIT) &&
             !g_str_has_prefix(name, "png-comment-") && strcmp(name, VIPS_META_IMAGEDESCRIPTION))
             continue;
+        // The pixels are upright.
+        if (!strcmp(name, "exif-ifd0-Orientation")) continue;
         GValue value = G_VALUE_INIT;
         if (vips_image_get(from, name, &value) == 0) {
             vips_image_set(to, name, &value);
@@ -105,6 +107,7 @@ static inline void cvips_copy_metadata(VipsImage *from, VipsImage *to) {
         }
     }
     g_strfreev(fields);
+    vips_image_set_int(to, VIPS_META_ORIENTATION, 1);
     to->Xres = from->Xres;
     to->Yres = from->Yres;
 }

@@ -124,7 +124,7 @@ final class Execution {
 
     /// One thread's share of a run. All threads of the pool must call it.
     /// - Parameters:
-    ///   - stop: asked by thread 0 before each strip.
+    ///   - stop: asked before every piece of work; once true, always true.
     ///   - progress: called by thread 0 with the finished fraction.
     /// - Returns: whether the run was finished.
     func work(on pool: ThreadPool, thread: Int, stop: () -> Bool, progress: (Double) -> Void) -> Bool {
@@ -143,6 +143,7 @@ final class Execution {
                 while true {
                     let piece = pool.next()
                     if piece >= pieces { break }
+                    if stop() { continue }  // The strip goes by without work; its end ends the run.
                     let first = piece % phase.stretches * phase.stretch
                     stage.run(
                         self, row: phase.first + piece / phase.stretches, columns: first..<min(columns, first + phase.stretch), thread: thread)
@@ -151,6 +152,7 @@ final class Execution {
                 pool.barrier()
             }
         }
+        if stop() { return false }
         if thread == 0 { progress(1) }
         return true
     }
@@ -214,7 +216,7 @@ struct Schedule {
         let bytesPerRow = program.slots.map { slot in
             slot.paddedChannels * (slot.needsFloats ? 4 : 2) * max(1, slot.up) * slot.width(width) / slot.down
         }.max() ?? 1
-        let rows = max(4, min(32, (1 << 20) / max(1, bytesPerRow)))
+        let rows = max(4, min(64, (2 << 20) / max(1, bytesPerRow)))
         return (rows + unit - 1) / unit * unit
     }
 

@@ -69,7 +69,7 @@ package final class NativeModel: PreparedModel, @unchecked Sendable {
             guard thread == 0 else {
                 pool.barrier()
                 guard let execution else { return }
-                _ = execution.work(on: pool, thread: thread, stop: { false }, progress: { _ in })
+                _ = execution.work(on: pool, thread: thread, stop: { self.cancelled.load(ordering: .relaxed) }, progress: { _ in })
                 return
             }
             if cancelled.load(ordering: .relaxed) {

@@ -106,9 +106,9 @@ public struct Upscaler: Sendable {
         for pass in passes {
             let model = try await prepared.model(scale: pass.scale, precision: precision)
             let start = done
-            let last = (current.width * pass.scale, current.height * pass.scale) == (width, height)
-            // What is resampled or enlarged again keeps 16 bits, so that it is not rounded twice.
-            current = try await enlarge(current, with: model, scale: pass.scale, depth: last ? pixels.depth : .sixteen) {
+            // What is enlarged again keeps 16 bits, so that rounding is not enlarged too; shrinking averages it away.
+            let isLarge = current.width * pass.scale >= width && current.height * pass.scale >= height
+            current = try await enlarge(current, with: model, scale: pass.scale, depth: isLarge ? pixels.depth : .sixteen) {
                 progress((start + $0 * pass.pixels) / work)
             }
             done += pass.pixels

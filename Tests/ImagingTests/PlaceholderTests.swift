@@ -1,1 +1,1 @@
-// Placeholder.
+// To be filled.

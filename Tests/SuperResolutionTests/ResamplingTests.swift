@@ -81,7 +81,10 @@ import Testing
         let pixels = PixelBuffer(raster, depth: .sixteen)
         for (width, height) in [(1500, 2000), (300, 301)] {
             let strips = try Resampling.lanczos3.resize(pixels, width: width, height: height)
-            #expect(strips == PixelBuffer(Resampling.lanczos3.resize(pixels.raster, width: width, height: height), depth: .sixteen))
+            let whole = PixelBuffer(Resampling.lanczos3.resize(pixels.raster, width: width, height: height), depth: .sixteen)
+            // The axes may be resampled in another order: one level of 65535.
+            let isClose = zip(strips.raster.samples, whole.raster.samples).allSatisfy { abs($0 - $1) < 1.5 / 65535 }
+            #expect(isClose)
         }
     }
 }

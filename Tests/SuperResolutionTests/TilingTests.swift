@@ -22,7 +22,7 @@ import Testing
         #expect(try unshuffled.finish(y, architecture: "Test").receptiveRadius == 1 + 2)
 
         var global = NetworkBuilder(inputChannels: 4)
-        let z = global.normalise(global.input, "n", .group(2))
+        let z = global.normalise(global.input, "n", .group(groups: 2))
         #expect(try global.finish(z, architecture: "Test").receptiveRadius == nil)
     }
 

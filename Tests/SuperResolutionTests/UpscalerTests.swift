@@ -91,7 +91,8 @@ import Testing
         let model = try NaiveEngine.model(scale: 2)
         let sound = try await upscaler([model], .factor(2)).upscale(pixels)
         let rescued = try await upscaler([model], .factor(2), engine: NaiveEngine(fault: (fault, .none))).upscale(pixels)
-        #expect(rescued == sound)
+        let isRescued = rescued == sound
+        #expect(isRescued)
         let error = await #expect(throws: AcuityError.self) {
             try await upscaler([model], .factor(2), engine: NaiveEngine(fault: (fault, fault))).upscale(pixels)
         }

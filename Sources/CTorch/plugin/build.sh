@@ -24,9 +24,13 @@ major=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MAJOR //p' | head -1)
 minor=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MINOR //p' | head -1)
 standard=c++17
 if [ "${major:-1}" -ge 2 ] && [ "${minor:-0}" -ge 15 ]; then standard=c++20; fi
-libraries="-ltorch -ltorch_cpu -lc10"
-# Nothing refers to the CUDA library by name: it registers its kernels when it is loaded.
-[ ! -f "$lib/libtorch_cuda.so" ] || libraries="$libraries -ltorch_cuda -lc10_cuda"
+# libtorch.so itself holds nothing, but pulls in CUDA in a CUDA build.
+libraries="-ltorch_cpu -lc10"
+# Nothing refers to the CUDA library by name: it registers its kernels when it is loaded. PyPI's wheel holds it also
+# where CUDA's own libraries are missing; there it could not be loaded, and the plug-in is one for the processor.
+if [ -f "$lib/libtorch_cuda.so" ] && ! ldd "$lib/libtorch_cuda.so" 2>/dev/null | grep -q 'not found'; then
+    libraries="$libraries -ltorch_cuda -lc10_cuda"
+fi
 
 compiler=${CXX:-}
 if [ -z "$compiler" ]; then

@@ -1,0 +1,125 @@
+# check.py: what a release must reach, measured by the product's own commands: figure against goal.
+# Run it as `./run check`; it needs the evaluation sets under $ACUITY_DATA/eval (default ../shared/data beside the
+# repository). Nothing but Python's standard library. Ends with 1 if anything falls short.
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import png
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DATA = os.environ.get("ACUITY_DATA", os.path.join(ROOT, "../shared/data"))
+
+# PSNR-Y in dB of interpolation, computed with an independent implementation of the same protocol (docs/design.md).
+INTERPOLATION = {
+    ("bicubic", 2): (33.682, 30.236, 29.565), ("bicubic", 3): (30.405, 27.540, 27.211), ("bicubic", 4): (28.431, 25.997, 25.963),
+    ("lanczos3", 2): (34.323, 30.697, 29.928), ("lanczos3", 3): (30.830, 27.831, 27.414), ("lanczos3", 4): (28.812, 26.230, 26.129),
+}
+SETS = ("Set5", "Set14", "BSD100")
+# Set5, PSNR-Y in dB, at least.
+MODELS = {"srcnn": {2: 36.3, 3: 32.4, 4: 30.2}, "fast": {2: 37.2, 3: 33.2, 4: 31.1}}
+
+failures = 0
+
+
+def line(name, figure, goal, good):
+    global failures
+    failures += not good
+    print(f"| {name} | {figure} | {goal} | {'yes' if good else '**no**'} |", flush=True)
+
+
+def call(*arguments, lines=None):
+    result = subprocess.run([acuity, *map(str, arguments)], input=lines, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise RuntimeError(result.stderr.strip().splitlines()[-1] if result.stderr.strip() else f"exit {result.returncode}")
+    return result.stdout
+
+
+def psnr(model, scale, name):
+    return json.loads(call("evaluate", "-n", model, "-s", scale, os.path.join(DATA, "eval", name), "--json"))["psnr_y"]
+
+
+def interpolation():
+    for (method, scale), expected in INTERPOLATION.items():
+        figures = [psnr(method, scale, name) for name in SETS]
+        goal = " / ".join(f"{value:.3f}" for value in expected)
+        good = all(abs(a - b) <= 0.01 for a, b in zip(figures, expected))
+        line(f"{method} ×{scale}, {' / '.join(SETS)}", " / ".join(f"{value:.3f}" for value in figures), f"{goal} ± 0.01 dB", good)
+
+
+def models():
+    for model, goals in MODELS.items():
+        for scale, goal in goals.items():
+            figure = psnr(model, scale, "Set5")
+            line(f"{model} ×{scale}, Set5", f"{figure:.2f} dB", f"≥ {goal} dB", figure >= goal)
+
+
+def tiles(folder):
+    picture = os.path.join(ROOT, "Examples/lighthouse.png")
+
+    def enlarged(tile):
+        out = os.path.join(folder, f"tile{tile}.png")
+        call("upscale", picture, "-o", out, "-n", "fast", "-s", 4, "-t", tile, "--overwrite")
+        return png.read(out)[3]
+
+    whole = enlarged(4096)
+    for tile in (32, 48, 71, 100):
+        worst = max(abs(a - b) for a, b in zip(enlarged(tile), whole))
+        line(f"tile {tile} against untiled", f"{worst} levels", "≤ 1 level", worst <= 1)
+
+
+def large(folder):
+    """24 megapixels ×2: memory and time of the whole command."""
+    step, source, out = (os.path.join(folder, name) for name in ("step.jpg", "large.jpg", "large@2x.jpg"))
+    call("upscale", os.path.join(ROOT, "Examples/harbour.jpg"), "-o", step, "-n", "lanczos3", "-s", 4)
+    call("upscale", step, "-o", source, "-n", "lanczos3", "--width", 5657)
+    start = time.perf_counter()
+    process = subprocess.Popen([acuity, "upscale", source, "-o", out, "-n", "fast", "-s", "2"])
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status != 0:
+        raise RuntimeError("the command failed")
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    line("24 MP JPEG ×2, peak memory", f"{memory / 1e9:.2f} GB", "≤ 1.5 GB", memory <= 1.5e9)
+    # What the network alone takes for these pixels, and what coding takes by itself.
+    side, runs = 1024, 5
+    turns = call("turns", "-n", "fast", "-s", 2, "--side", side, lines="\n" * runs).split()[1:]
+    network = statistics.median(map(float, turns)) / 1000 * 5657 * 4243 / side**2
+    start = time.perf_counter()
+    call("upscale", out, "-o", os.path.join(folder, "again.jpg"), "-n", "nearest", "-s", 1)
+    coding = time.perf_counter() - start
+    goal = 1.3 * network + coding
+    line("24 MP JPEG ×2, whole command", f"{seconds:.1f} s", f"≤ 1.3 × {network:.1f} s network + {coding:.1f} s coding = {goal:.1f} s", seconds <= goal)
+
+
+def main():
+    global acuity
+    parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
+    parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large}
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
+    arguments = parser.parse_args()
+    acuity = arguments.acuity
+    unknown = [name for name in arguments.checks if name not in checks]
+    if unknown:
+        parser.error(f"no check '{unknown[0]}'")
+    if not os.path.isdir(os.path.join(DATA, "eval")):
+        sys.exit(f"check: no evaluation sets under {DATA}/eval; set ACUITY_DATA")
+
+    print("| check | figure | goal | reached |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.checks or checks:
+            try:
+                checks[name](folder) if name in ("tiles", "large") else checks[name]()
+            except (RuntimeError, OSError, KeyError, ValueError) as error:
+                line(name, f"stopped: {error}", "", False)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+// ModelCatalogue: the models that are installed: embedded in the executable, or in the folder that ACUITY_MODELS names.
+import CModels
+public import FoundationEssentials
+public import SuperResolution
+
+/// Finds released models by name and scale.
+public struct ModelCatalogue: Sendable {
+    /// A model with its card, its weights not yet read.
+    public struct Entry: Sendable {
+        public let name: String
+        public let scale: Int
+        public let card: ModelCard
+        /// Size of the weights file.
+        public let bytes: Int
+        fileprivate let source: Source
+    }
+
+    fileprivate enum Source: Sendable {
+        case embedded(Int)
+        case file(String)
+    }
+
+    private let folder: String?
+
+    /// - Parameter folder: models there come before embedded ones of the same name and scale; `ACUITY_MODELS` unless given.
+    public init(folder: String? = ProcessInfo.processInfo.environment["ACUITY_MODELS"]) { self.folder = folder }
+
+    /// Everything installed, by name and scale.
+    /// - Throws: ``AcuityError``: `.file` if the folder cannot be read, `.weights` for a card that does not parse.
+    public func entries() throws -> [Entry] {
+        var found: [String: Entry] = [:]
+        for index in 0..<acuity_model_count() {
+            let model = acuity_model_at(index)
+            let name = String(cString: model.name)
+            let card = try Self.card(Data(bytes: model.card, count: model.card_size), name: "\(name)-x\(model.scale).json")
+            found["\(name)-x\(model.scale)"] = Entry(name: name, scale: Int(model.scale), card: card, bytes: model.weights_size, source: .embedded(index))
+        }
+        if let folder {
+            guard let files = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+                throw AcuityError(.file, "\(folder): cannot be read (ACUITY_MODELS)")
+            }
+            for file in files where file.hasSuffix(".json") {
+                let stem = "\(folder)/\(file.dropLast(5))"
+                guard let data = try? Data(contentsOf: URL(filePath: stem + ".json")) else { throw AcuityError(.file, "\(stem).json: cannot be read") }
+                guard let size = try? FileManager.default.attributesOfItem(atPath: stem + ".safetensors")[.size] as? Int else { continue }
+                let card = try Self.card(data, name: stem + ".json")
+                found["\(card.name)-x\(card.scale)"] = Entry(name: card.name, scale: card.scale, card: card, bytes: size, source: .file(stem + ".safetensors"))
+            }
+        }
+        return found.values.sorted { ($0.name, $0.scale) < ($1.name, $1.scale) }
+    }
+
+    /// One model.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name or scale, listing what is known; `.weights`.
+    public func model(named name: String, scale: Int) throws -> Model {
+        let entries = try entries(named: name)
+        guard let entry = entries.first(where: { $0.scale == scale }) else {
+            throw AcuityError(.usage, "\(name) has no scale \(scale), only \(entries.map { String($0.scale) }.joined(separator: ", "))")
+        }
+        return try model(entry)
+    }
+
+    /// All scales of a model; or, for a path with a slash or a suffix of weights files, the model in that file.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known; `.file`; `.weights`.
+    public func models(named name: String) throws -> [Int: Model] {
+        if name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.lowercased().hasSuffix) {
+            let model = try Model.load(path: name)
+            return [model.network.scale: model]
+        }
+        var models: [Int: Model] = [:]
+        for entry in try entries(named: name) { models[entry.scale] = try model(entry) }
+        return models
+    }
+
+    /// Reads an entry's weights.
+    public func model(_ entry: Entry) throws -> Model {
+        let checkpoint: Checkpoint
+        switch entry.source {
+        case .embedded(let index):
+            let model = acuity_model_at(index)
+            checkpoint = try Checkpoint(Data(bytes: model.weights, count: model.weights_size), name: entry.name)
+        case .file(let path): checkpoint = try Checkpoint.load(path: path)
+        }
+        return try Model(checkpoint: checkpoint, name: entry.name, scale: entry.scale, card: entry.card)
+    }
+
+    private func entries(named name: String) throws -> [Entry] {
+        let all = try entries()
+        let entries = all.filter { $0.name == name }
+        if !entries.isEmpty { return entries }
+        let names = Set(all.map(\.name)).sorted()
+        let nearest = names.min { Self.distance($0, name) < Self.distance($1, name) }
+        let hint = nearest.map { Self.distance($0, name) <= 2 ? "; did you mean \($0)?" : "" } ?? ""
+        throw AcuityError(.usage, "no model \(name); installed are \(names.isEmpty ? "none" : names.joined(separator: ", "))\(hint)")
+    }
+
+    private static func card(_ data: Data, name: String) throws -> ModelCard {
+        do {
+            return try JSONDecoder().decode(ModelCard.self, from: data)
+        } catch DecodingError.keyNotFound(let key, _) {
+            throw AcuityError(.weights, "\(name): no \(key.stringValue)")
+        } catch {
+            throw AcuityError(.weights, "\(name): is not a model card")
+        }
+    }
+
+    /// Levenshtein's distance.
+    private static func distance(_ a: String, _ b: String) -> Int {
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var last = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() { (last, row[j + 1]) = (row[j + 1], min(row[j] + 1, row[j + 1] + 1, last + (x == y ? 0 : 1))) }
+        }
+        return row[b.count]
+    }
+}

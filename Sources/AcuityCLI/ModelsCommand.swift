@@ -1,0 +1,38 @@
+// ModelsCommand: `acuity models`, what is installed and how good it is.
+import Acuity
+import ArgumentParser
+import Foundation
+import SuperResolution
+
+struct ModelsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "List the installed models: name, scale, purpose, size, licence, figures.",
+        discussion: "Models are built into the command; the folder in ACUITY_MODELS adds to them or replaces them.")
+
+    @Flag(help: "Print the model cards as one JSON array.") var json = false
+
+    func run() async throws {
+        let entries = try ModelCatalogue().entries()
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(entries.map(\.card)), as: UTF8.self))
+            return
+        }
+        if entries.isEmpty {
+            print("no models are installed; nearest, bilinear, bicubic and lanczos3 need none")
+            return
+        }
+        var rows = [["name", "scale", "size", "licence", "figures", "purpose"]]
+        for entry in entries {
+            let figures = entry.card.metrics.filter { $0.name == "psnr_y" }
+                .map { "\($0.dataset) \(String(format: "%.2f", $0.value)) dB" }.joined(separator: ", ")
+            rows.append([entry.name, "x\(entry.scale)", "\((entry.bytes + 1023) / 1024) kB", entry.card.licence, figures, entry.card.purpose])
+        }
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        for row in rows {
+            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            print(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
+        }
+    }
+}

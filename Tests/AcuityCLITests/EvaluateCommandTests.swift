@@ -1,0 +1,63 @@
+// EvaluateCommandTests: `acuity evaluate` on published figures, its JSON and its errors.
+
+import Foundation
+import Testing
+
+@Suite struct EvaluateCommandTests {
+    struct Report: Decodable {
+        let model: String
+        let scale: Int
+        let images: Int
+        let psnr_y: Double
+        let ssim_y: Double
+        let seconds: Double
+        let megapixels_per_second: Double
+    }
+
+    /// Figures that an independent numpy implementation of the protocol measured.
+    @Test(
+        .enabled(if: EvaluationData.has("Set5"), "needs Set5 in ACUITY_DATA"),
+        arguments: [
+            ("bicubic", 2, 33.682, 0.9305), ("bicubic", 3, 30.405, 0.8690), ("bicubic", 4, 28.431, 0.8113),
+            ("lanczos3", 2, 34.323, 0.9366), ("lanczos3", 3, 30.830, 0.8757), ("lanczos3", 4, 28.812, 0.8183),
+        ])
+    func set5(model: String, scale: Int, psnr: Double, ssim: Double) throws {
+        let run = try Command.run(["evaluate", "-n", model, "-s", "\(scale)", EvaluationData.set("Set5"), "--json"])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try JSONDecoder().decode(Report.self, from: Data(run.output.utf8))
+        #expect(report.model == model && report.scale == scale && report.images == 5)
+        #expect(abs(report.psnr_y - psnr) < 0.005)
+        #expect(abs(report.ssim_y - ssim) < 0.0005)
+        #expect(report.seconds > 0 && report.megapixels_per_second > 0)
+    }
+
+    /// One of Set14's pictures is grey and counts as it is.
+    @Test(.enabled(if: EvaluationData.has("Set14"), "needs Set14 in ACUITY_DATA"))
+    func set14HasAGreyPicture() throws {
+        let run = try Command.run(["evaluate", "-n", "bicubic", "-s", "4", EvaluationData.set("Set14"), "--json"])
+        let report = try JSONDecoder().decode(Report.self, from: Data(run.output.utf8))
+        #expect(abs(report.psnr_y - 25.997) < 0.005 && abs(report.ssim_y - 0.7031) < 0.0005)
+    }
+
+    @Test func errorsAreOneLine() throws {
+        let folder = try Folder()
+        for (arguments, status) in [
+            (["-n", "bicubic", "-s", "4", "nowhere"], Int32(1)), (["-n", "bicubic", "-s", "4", "."], 1),
+            (["-n", "no-such-model", "-s", "4", "."], 2), (["-n", "bicubic", "-s", "0", "."], 2),
+        ] {
+            if arguments[1] != "bicubic" { try folder.write(UpscaleCommandTests.photo, "a.png") }
+            let run = try Command.run(["evaluate"] + arguments, in: folder.url)
+            #expect(run.status == status, "\(arguments): \(run.errors)")
+            #expect(run.errorLines.count == 1 && run.output.isEmpty)
+        }
+    }
+
+    @Test func perImageAddsALineEach() throws {
+        let folder = try Folder()
+        for name in ["b.png", "a.png"] { try folder.write(PNG.data(40, 40, .rgb) { x, y, c in (x * 5 + y * 3 + c * 30) % 256 }, name) }
+        let run = try Command.run(["evaluate", "-n", "bicubic", "-s", "2", ".", "--per-image"], in: folder.url)
+        #expect(run.status == 0, "\(run.errors)")
+        let lines = run.output.split(separator: "\n")
+        #expect(lines.count == 3 && lines[0].contains("a.png") && lines[1].contains("b.png") && lines[2].contains("2 pictures"))
+    }
+}
