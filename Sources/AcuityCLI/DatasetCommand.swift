@@ -46,7 +46,7 @@ struct DatasetCommand: AsyncParsableCommand {
         let paths = try folders.flatMap(pictures)
         guard !paths.isEmpty else { throw AcuityError(.file, "\(folders.joined(separator: ", ")): no pictures in there") }
         var random = SplitMix(seed: seed)
-        var writer = ShardWriter(cropSize: whole ? nil : crop)
+        let writer = try ShardWriter(path: output, cropSize: whole ? nil : crop)
         for path in paths {
             let bytes: PixelBuffer
             do {
@@ -57,15 +57,15 @@ struct DatasetCommand: AsyncParsableCommand {
             }
             if whole {
                 let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
-                writer.append(name: name, width: bytes.width, height: bytes.height, bytes: bytes.bytes)
+                try writer.append(name: name, width: bytes.width, height: bytes.height, bytes: bytes.bytes)
             } else {
                 for place in detailedCrops(of: bytes.bytes, width: bytes.width, height: bytes.height, size: crop, count: perImage, using: &random) {
-                    writer.append(crop: place, of: bytes.bytes, width: bytes.width)
+                    try writer.append(crop: place, of: bytes.bytes, width: bytes.width)
                 }
             }
         }
         guard writer.count > 0 else { throw AcuityError(.training, "no picture is \(crop) pixels wide and high") }
-        try writer.write(to: output)
+        try writer.finish()
         print("\(output): \(paths.count) pictures, \(writer.count) \(whole ? "whole" : "crops of \(crop) pixels"), \(writer.byteCount >> 20) MB")
     }
 

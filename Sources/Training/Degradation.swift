@@ -1,23 +1,23 @@
 // Degradation: how training and validation make low resolution, by tensor operations on the device.
 
 import SuperResolution
-import TorchEngine
+package import TorchEngine
 
 /// MATLAB-style bicubic reduction by a whole factor: antialiased, mirrored borders, rounded to 8 bits.
-final class BicubicReduction {
+package final class BicubicReduction {
     private let scale: Int
     private let device: String
     private let runtime: TorchRuntime
     private var matrices: [Int: TorchTensor] = [:]
 
-    init(scale: Int, device: String, runtime: TorchRuntime) {
+    package init(scale: Int, device: String, runtime: TorchRuntime) {
         self.scale = scale
         self.device = device
         self.runtime = runtime
     }
 
     /// - Parameter x: N×3×H×W, sides multiples of the scale.
-    func callAsFunction(_ x: TorchTensor) throws -> TorchTensor {
+    package func callAsFunction(_ x: TorchTensor) throws -> TorchTensor {
         let shape = try x.shape
         return try x.separable(vertical: matrix(shape[2]), horizontal: matrix(shape[3])).quantised()
     }

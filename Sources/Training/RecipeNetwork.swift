@@ -7,7 +7,8 @@ extension Recipe {
     public func network() throws -> Network { try architecture.network(scale: scale) }
 
     /// Weights before the first step: drawn as `initialisation` says, then overwritten by what fits of `warm_start`.
-    func freshWeights(of network: Network, using random: inout SplitMix) throws -> StateDict {
+    /// - Parameter note: told in one line what a warm start copied and what it left.
+    package func freshWeights(of network: Network, using random: inout SplitMix, note: (String) -> Void) throws -> StateDict {
         var weights = StateDict()
         let kernels = network.kernelKeys
         for parameter in network.parameters {
@@ -35,15 +36,19 @@ extension Recipe {
             }
         }
         if let warmStart {
-            let file = try TensorFile(contentsOf: warmStart)
-            var copied = 0
+            let saved = try Checkpoint.load(path: warmStart).weights
+            var left: [String] = []
             for parameter in network.parameters {
-                if let entry = file.entries[parameter.key], entry.type == "F32", entry.shape == parameter.shape {
-                    weights[parameter.key] = try file.floats(parameter.key)
-                    copied += 1
+                if let tensor = saved[parameter.key], tensor.shape == parameter.shape {
+                    guard tensor.values.allSatisfy(\.isFinite) else { throw AcuityError(.training, "\(warmStart): \(parameter.key) is not finite") }
+                    weights[parameter.key] = tensor
+                } else {
+                    left.append(parameter.key + (saved[parameter.key].map { " (\($0.shape) there, \(parameter.shape) here)" } ?? " (not there)"))
                 }
             }
+            let copied = network.parameters.count - left.count
             guard copied > 0 else { throw AcuityError(.training, "\(warmStart): no tensor fits \(network.architecture)") }
+            note("\(warmStart): \(copied) of \(network.parameters.count) tensors copied" + (left.isEmpty ? "" : ", left fresh: " + left.joined(separator: ", ")))
         }
         return weights
     }

@@ -35,22 +35,23 @@ public struct CropShards: Sendable {
     public let size: Int
     /// Number of crops over all shards.
     public let count: Int
-    private let files: [(file: TensorFile, first: Int, offset: Int)]
+    private let files: [(crops: Data, first: Int)]
 
     /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
     public init(_ paths: [String]) throws {
-        var files: [(file: TensorFile, first: Int, offset: Int)] = []
+        var files: [(crops: Data, first: Int)] = []
         var (size, count) = (0, 0)
         for path in paths {
-            let file = try TensorFile(contentsOf: path)
-            guard let entry = file.entries["crops"], entry.type == "U8", entry.shape.count == 4, entry.shape[0] > 0,
-                entry.shape[1] == entry.shape[2], entry.shape[3] == 3
+            // Mapped, not read, so that gigabytes cost no memory of their own.
+            let file = try SafetensorsFile(path: path, mapped: true)
+            guard let entry = file.entries["crops"], entry.type == .u8, entry.shape.count == 4, entry.shape[0] > 0,
+                entry.shape[1] > 0, entry.shape[1] == entry.shape[2], entry.shape[3] == 3
             else { throw AcuityError(.training, "\(path): no crops (U8, n × size × size × 3)") }
             guard size == 0 || size == entry.shape[1] else {
                 throw AcuityError(.training, "\(path): crops of \(entry.shape[1]) pixels beside others of \(size)")
             }
             size = entry.shape[1]
-            files.append((file, count, entry.range.lowerBound))
+            files.append((try file.bytes(of: "crops"), count))
             count += entry.shape[0]
         }
         guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
@@ -72,8 +73,8 @@ public struct CropShards: Sendable {
                 let y = Int.random(in: 0...(size - side), using: &random)
                 let turn = Int.random(in: 0..<8, using: &random)
                 guard let shard = files.last(where: { $0.first <= crop }) else { continue }
-                let start = shard.offset + (((crop - shard.first) * size + y) * size + x) * 3
-                shard.file.data.withUnsafeBytes { bytes in
+                let start = (((crop - shard.first) * size + y) * size + x) * 3
+                shard.crops.withUnsafeBytes { bytes in
                     guard let base = bytes.baseAddress else { return }
                     Self.copy(
                         base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: turn,
@@ -123,12 +124,12 @@ public struct ImageShard: Sendable {
 
     /// - Parameter path: a file of `U8` tensors [height, width, 3], one per image.
     public init(_ path: String) throws {
-        let file = try TensorFile(contentsOf: path)
+        let file = try SafetensorsFile(path: path)
         images = try file.entries.sorted { $0.key < $1.key }.map { name, entry in
-            guard entry.type == "U8", entry.shape.count == 3, entry.shape[2] == 3 else {
+            guard entry.type == .u8, entry.shape.count == 3, entry.shape[2] == 3 else {
                 throw AcuityError(.training, "\(path): \(name) is not an RGB image (U8, height × width × 3)")
             }
-            return Image(name: name, width: entry.shape[1], height: entry.shape[0], bytes: try file.bytes(name))
+            return Image(name: name, width: entry.shape[1], height: entry.shape[0], bytes: [UInt8](try file.bytes(of: name)))
         }
     }
 }

@@ -38,6 +38,7 @@ public struct TrainingProgress: Sendable {
 /// `directory`. A run that was stopped has written a checkpoint and is taken up again with `resume`.
 /// - Parameters:
 ///   - minutes: overrides the recipe's.
+///   - steps: ends the run, and drives its schedule, by this many steps instead of the clock: reproducible on one thread.
 ///   - device: `cpu`, `cuda`, `cuda:1`.
 ///   - threads: for the CPU; `nil` leaves libtorch's choice.
 ///   - resume: continue from the checkpoint in `directory` if there is one.
@@ -47,7 +48,7 @@ public struct TrainingProgress: Sendable {
 /// - Throws: ``AcuityError``: `.torch`, `.file`, or `.training`, e.g. for a loss that is not finite.
 @discardableResult
 public func train(
-    _ recipe: Recipe, directory: String, minutes: Double? = nil, device: String = "cpu", threads: Int? = nil, resume: Bool = false,
+    _ recipe: Recipe, directory: String, minutes: Double? = nil, steps: Int? = nil, device: String = "cpu", threads: Int? = nil, resume: Bool = false,
     shouldStop: () -> Bool = { false }, log: (TrainingEvent) -> Void
 ) throws -> Bool {
     let runtime = try TorchRuntime.shared()
@@ -61,7 +62,7 @@ public func train(
     let checkpoint = directory + "/checkpoint.safetensors"
 
     let network = try recipe.network()
-    let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime)
+    let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
     let sampler = PairSampler(try CropShards(recipe.data), network: network, device: device, runtime: runtime)
     let validation = try Validation(ImageShard(recipe.validation), network: network, device: device, runtime: runtime)
     if FileManager.default.fileExists(atPath: checkpoint) {
@@ -80,8 +81,11 @@ public func train(
 
     func validate() throws { log(.validation(progress, psnr: try validation.psnr(state.average))) }
 
-    while state.elapsed < total {
-        let fraction = state.elapsed / total
+    /// The part of the run that is done.
+    func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
+
+    while fraction() < 1 {
+        let fraction = fraction()
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
         let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), using: &state.random)
@@ -110,11 +114,11 @@ public func train(
             progress = TrainingProgress(
                 step: state.step, loss: report.sum / Double(max(1, report.count)), rate: rate * recipe.optimiser.rate,
                 imagesPerSecond: Double(report.images) / (state.elapsed - report.time), minutes: state.elapsed / 60,
-                minutesLeft: max(0, total - state.elapsed) / 60)
+                minutesLeft: max(0, 1 - fraction) * total / 60)
             report = (0, 0, 0, state.elapsed)
             log(.progress(progress))
         }
-        if state.elapsed - lastValidation >= recipe.validateEvery, state.elapsed < total {
+        if state.elapsed - lastValidation >= recipe.validateEvery {
             lastValidation = state.elapsed
             try validate()
         }
@@ -150,7 +154,7 @@ extension Recipe {
 extension TrainingState {
     /// The running average under bare keys, as other programs expect weights.
     func release(to path: String, recipe: Recipe) throws {
-        var writer = TensorFileWriter(metadata: [
+        var writer = SafetensorsWriter(metadata: [
             "format": "pt",
             "name": recipe.name,
             "architecture": average.network.architecture,
@@ -160,7 +164,7 @@ extension TrainingState {
             "minutes": String(elapsed / 60),
         ])
         for parameter in average.network.parameters {
-            if let tensor = average.parameters[parameter.key] { writer.append(parameter.key, try tensor.floats()) }
+            if let tensor = average.parameters[parameter.key] { try writer.add(parameter.key, try finite(tensor, parameter.key)) }
         }
         try writer.write(to: path)
     }

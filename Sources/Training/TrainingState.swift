@@ -30,10 +30,11 @@ final class TrainingState {
     private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
     private let muon: (parameters: [TorchTensor], momentum: [TorchTensor])
 
-    init(_ network: Network, recipe: Recipe, device: String, runtime: TorchRuntime) throws {
+    /// - Parameter note: receives a line for a person about where the weights come from.
+    init(_ network: Network, recipe: Recipe, device: String, runtime: TorchRuntime, note: (String) -> Void) throws {
         random = SplitMix(seed: recipe.seed)
         try runtime.seed(recipe.seed)
-        let weights = try recipe.freshWeights(of: network, using: &random)
+        let weights = try recipe.freshWeights(of: network, using: &random, note: note)
         let trained = try TorchNetwork(network, weights: weights, device: device, requiresGradient: true, runtime: runtime)
         let average = try TorchNetwork(network, weights: weights, device: device, runtime: runtime)
         self.network = trained
@@ -83,33 +84,40 @@ final class TrainingState {
         network.parameters.map { ("weights/" + $0, $1) } + average.parameters.map { ("average/" + $0, $1) } + optimiserTensors
     }
 
+    /// A tensor's values; a run that has gone astray must not overwrite a good checkpoint.
+    func finite(_ tensor: TorchTensor, _ name: String) throws -> Tensor {
+        let values = try tensor.floats()
+        guard values.values.allSatisfy(\.isFinite) else { throw AcuityError(.training, "\(name) is not finite at step \(step)") }
+        return values
+    }
+
     func save(to path: String, recipe: Recipe) throws {
-        var writer = TensorFileWriter(metadata: [
+        var writer = SafetensorsWriter(metadata: [
             "format": "acuity-checkpoint",
             "step": String(step),
             "elapsed": String(elapsed),
             "random": String(random.state),
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
         ])
-        for (name, tensor) in tensors { writer.append(name, try tensor.floats()) }
+        for (name, tensor) in tensors { try writer.add(name, try finite(tensor, name)) }
         let state = try runtime.randomState(device: network.device)
-        writer.append("random/torch", shape: [state.count], bytes: state)
+        try writer.add("random/torch", .u8, shape: [state.count], bytes: Data(state))
         try writer.write(to: path)
     }
 
     func restore(from path: String) throws {
-        let file = try TensorFile(contentsOf: path)
+        let file = try SafetensorsFile(path: path)
         guard file.metadata["format"] == "acuity-checkpoint", let step = file.metadata["step"].flatMap(Int.init),
             let elapsed = file.metadata["elapsed"].flatMap(Double.init), let random = file.metadata["random"].flatMap(UInt64.init)
         else { throw AcuityError(.training, "\(path): not a checkpoint") }
         for (name, tensor) in tensors {
-            let saved = try file.floats(name)
+            let saved = try file.tensor(name)
             guard try saved.shape == tensor.shape else {
                 throw AcuityError(.training, "\(path): \(name) has shape \(saved.shape); the recipe has changed")
             }
             try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
         }
-        try runtime.setRandomState(file.bytes("random/torch"), device: network.device)
+        try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
         self.step = step
         self.elapsed = elapsed
         self.random = SplitMix(seed: random)
