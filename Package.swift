@@ -57,6 +57,7 @@ let package = Package(
         target("Evaluation", ["SuperResolution"]),
         tests("Evaluation", ["SuperResolution"]),
         target("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "CModels"]),
+        tests("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "Evaluation"]),
 
         // Entry points.
         .executableTarget(

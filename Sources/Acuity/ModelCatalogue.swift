@@ -81,7 +81,11 @@ public struct ModelCatalogue: Sendable {
             checkpoint = try Checkpoint(Data(bytes: model.weights, count: model.weights_size), name: entry.name)
         case .file(let path): checkpoint = try Checkpoint.load(path: path)
         }
-        return try Model(checkpoint: checkpoint, name: entry.name, scale: entry.scale, card: entry.card)
+        let model = try Model(checkpoint: checkpoint, name: entry.name, scale: entry.scale, card: entry.card)
+        guard model.network.scale == entry.scale else {
+            throw AcuityError(.weights, "\(entry.name): the card says scale \(entry.scale), the weights \(model.network.scale)")
+        }
+        return model
     }
 
     private func entries(named name: String) throws -> [Entry] {
