@@ -42,7 +42,7 @@ import Training
     }
 
     @Test func wrongTypes() throws {
-        for (key, value) in [("scale", "two"), ("minutes", "long"), ("data", "one"), ("batch", "2"), ("name", 3), ("seed", -1), ("patch", "all")] as [(String, Any)] {
+        for (key, value) in [("scale", "two"), ("minutes", "long"), ("data", "one"), ("batch", "2"), ("name", 3), ("seed", -1), ("seed", 1.5), ("scale", 2.5), ("batch", 1e30), ("warmup", 2.5), ("patch", "all")] as [(String, Any)] {
             let message = try refusal([key: value])
             #expect(message.contains(key), "\(message)")
         }
