@@ -69,7 +69,7 @@ public struct Recipe: Sendable, Codable {
             try decoder.rejectUnknownKeys(["until", "side"], in: "patch")
             let container = try decoder.container(keyedBy: CodingKeys.self)
             until = try container.decode(Double.self, forKey: .until)
-            side = try container.decode(Int.self, forKey: .side)
+            side = try container.wholeNumber(forKey: .side)
         }
     }
 
@@ -119,9 +119,9 @@ public struct Recipe: Sendable, Codable {
         let c = try decoder.container(keyedBy: CodingKeys.self)
         name = try c.decode(String.self, forKey: .name)
         architecture = try c.decode(ArchitectureDescription.self, forKey: .architecture)
-        scale = try c.decode(Int.self, forKey: .scale)
+        scale = try c.wholeNumber(forKey: .scale)
         minutes = try c.decode(Double.self, forKey: .minutes)
-        batch = try c.decode(Int.self, forKey: .batch)
+        batch = try c.wholeNumber(forKey: .batch)
         if let side = try? c.decode(Int.self, forKey: .patch) {
             patch = [PatchStage(until: 1, side: side)]
         } else {
@@ -131,13 +131,13 @@ public struct Recipe: Sendable, Codable {
         mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
         optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
         finalRate = try c.decodeIfPresent(Double.self, forKey: .finalRate) ?? 0.01
-        warmup = try c.decodeIfPresent(Int.self, forKey: .warmup) ?? 100
+        warmup = try c.contains(.warmup) ? c.wholeNumber(forKey: .warmup) : 100
         ema = try c.decodeIfPresent(Double.self, forKey: .ema) ?? 0.999
         precision = try Precision(rawValue: c.decodeIfPresent(String.self, forKey: .precision) ?? "bf16")
             ?? { throw DecodingError.dataCorruptedError(forKey: .precision, in: c, debugDescription: "precision is bf16 or fp32") }()
         warmStart = try c.decodeIfPresent(String.self, forKey: .warmStart)
         initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .he
-        seed = try c.decodeIfPresent(UInt64.self, forKey: .seed) ?? 1
+        seed = try c.contains(.seed) ? c.wholeNumber(forKey: .seed) : 1
         data = try c.decode([String].self, forKey: .data)
         validation = try c.decode(String.self, forKey: .validation)
         validateEvery = try c.decodeIfPresent(Double.self, forKey: .validateEvery) ?? 60
@@ -223,6 +223,18 @@ extension DecodingError {
         case .dataCorrupted(let context):
             return context.codingPath.isEmpty ? context.debugDescription : "\(path(context)): \(context.debugDescription)"
         @unknown default: return "does not parse"
+        }
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// For 2.5 or −1 where a whole number belongs Foundation throws an error of its own that becomes "not valid JSON",
+    /// without the key; this names it.
+    fileprivate func wholeNumber<Number: FixedWidthInteger & Decodable>(forKey key: Key) throws -> Number {
+        do {
+            return try decode(Number.self, forKey: key)
+        } catch let error where !(error is DecodingError) {
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "not a whole number in range")
         }
     }
 }

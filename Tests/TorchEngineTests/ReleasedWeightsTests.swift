@@ -19,7 +19,7 @@ struct ReleasedWeights {
         let safetensors = try Model.load(path: peers + "/realesr-general-x4v3.safetensors")
         #expect(pth.network == safetensors.network)
         #expect(pth.weights == safetensors.weights)
-        #expect(pth.network.scale == 4 && pth.network.parameterCount == 1_213_424)
+        #expect(pth.network.scale == 4 && pth.network.parameterCount == 1_213_296)
     }
 
     @Test(arguments: ["butterfly", "comic2", "oldphoto2"])

@@ -37,7 +37,7 @@ import TorchEngine
         #expect(abs(try value.item() - loss(model.weights)) < 1e-6)
 
         for parameter in network.parameters where parameter.isTrainable {
-            let gradient = try #require(try torch.parameters[parameter.key]).gradient().floats()
+            let gradient = try #require(torch.parameters[parameter.key]).gradient().floats()
             #expect(gradient.shape == parameter.shape)
             let largest = gradient.values.map(abs).max() ?? 0
             #expect(largest > 0, "\(parameter.key)")
