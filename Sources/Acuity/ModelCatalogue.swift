@@ -95,7 +95,8 @@ public struct ModelCatalogue: Sendable {
         let names = Set(all.map(\.name)).sorted()
         let nearest = names.min { Self.distance($0, name) < Self.distance($1, name) }
         let hint = nearest.map { Self.distance($0, name) <= 2 ? "; did you mean \($0)?" : "" } ?? ""
-        throw AcuityError(.usage, "no model \(name); installed are \(names.isEmpty ? "none" : names.joined(separator: ", "))\(hint)")
+        let known = names.isEmpty ? "none are installed" : "installed are " + names.joined(separator: ", ")
+        throw AcuityError(.usage, "no model \(name); \(known)\(hint)")
     }
 
     private static func card(_ data: Data, name: String) throws -> ModelCard {

@@ -20,9 +20,11 @@ struct ReleaseCommand: AsyncParsableCommand {
             what was there; build again to ship them inside the command.
 
             EXAMPLES
-              acuity release runs/fast-x4/final.safetensors --name fast --recipe Recipes/fast-x4.json
-              acuity release final.safetensors --name srcnn --recipe Recipes/srcnn-x2.json \\
-                --purpose "the first network of them all, for comparison" --training-data "photographs, own"
+              acuity release runs/fast-x4/final.safetensors --name fast \\
+                --recipe Recipes/fast-x4.json
+              acuity release final.safetensors --name srcnn \\
+                --recipe Recipes/srcnn-x2.json --training-data "photographs, own" \\
+                --purpose "the first network of them all, for comparison"
 
             EXIT STATUS
               0 released, 1 refused or failed, 2 wrong usage.

@@ -17,6 +17,9 @@ struct TrainCommand: AsyncParsableCommand {
               acuity dataset photos -o shards/photos.safetensors
               acuity dataset Set5 -o shards/set5.safetensors --whole
               acuity train Recipes/fast-x2.json -o runs/fast-x2 --minutes 30
+
+            EXIT STATUS
+              0 finished, 1 failed, 2 wrong usage, 3 interrupted with its state saved.
             """)
 
     @Argument(help: "A recipe, see Recipes/.")

@@ -23,7 +23,9 @@ struct UpscaleCommand: AsyncParsableCommand {
               acuity upscale kitten.jpg -n my-model.pth    with your own weights
 
             EXIT STATUS
-              0 all done, 1 some pictures failed (each is named with its reason), 2 wrong usage.
+              0 all done
+              1 some pictures failed; each is named with its reason
+              2 wrong usage
             """)
 
     @Argument(help: ArgumentHelp("Pictures to enlarge.", valueName: "input"))
@@ -33,7 +35,7 @@ struct UpscaleCommand: AsyncParsableCommand {
     var moreInputs: [String] = []
 
     @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp(
-        "Output file, or a folder (always a folder with several inputs). Default: NAME@4x.png beside each input.", valueName: "path"))
+        "Output file, or a folder (always a folder with several inputs; made if it is not there). Default: NAME@4x.png beside each input.", valueName: "path"))
     var output: String?
 
     @Option(name: [.customShort("s"), .customLong("scale"), .customLong("outscale")], parsing: .unconditional, help: ArgumentHelp(
@@ -88,7 +90,14 @@ struct UpscaleCommand: AsyncParsableCommand {
         guard !inputs.isEmpty else { throw AcuityError(.usage, "no input: acuity upscale INPUT...") }
         let options = try writingOptions()
         let upscaler = try makeUpscaler()
-        if let output, !isFolder(inputs) { _ = try Picture.format(for: output, options: options) }
+        if let suffix, suffix.contains("/") { throw AcuityError(.usage, "suffix \(suffix): must not hold a slash") }
+        if let output {
+            if isFolder(inputs) {
+                try makeFolder(output)
+            } else {
+                _ = try Picture.format(for: output, options: options)
+            }
+        }
         Interruption.deleteUnfinishedFiles()
 
         var failures = 0
@@ -147,6 +156,19 @@ struct UpscaleCommand: AsyncParsableCommand {
         guard let output else { return false }
         var isFolder: ObjCBool = false
         return inputs.count > 1 || output.hasSuffix("/") || (FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) && isFolder.boolValue)
+    }
+
+    /// Makes the folder for the outputs if it is not there; its own folder must be.
+    private func makeFolder(_ path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        guard ImageFormat(named: URL(fileURLWithPath: path).pathExtension) == nil else {
+            throw AcuityError(.usage, "\(path): several inputs need a folder as their output")
+        }
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        } catch {
+            throw AcuityError(.file, "\(path): the folder cannot be made")
+        }
     }
 
     /// Where the result of `input` goes.

@@ -77,7 +77,10 @@ final class OutputFile {
         }
         var status = stat()
         if stat(destination, &status) == 0 {
-            if status.st_mode & S_IFMT == S_IFDIR { throw AcuityError(.file, "\(path): is a folder") }
+            let kind = status.st_mode & S_IFMT
+            if kind == S_IFDIR { throw AcuityError(.file, "\(path): is a folder") }
+            // A rename would put a file in the place of a device or a pipe.
+            guard kind == S_IFREG else { throw AcuityError(.file, "\(path): is not a regular file") }
             if protected.contains(FileIdentity(status)) { throw AcuityError(.file, "\(path): is the input, which is never overwritten") }
             if !overwrite { throw AcuityError(.file, "\(path): exists already (--overwrite replaces it)") }
         }

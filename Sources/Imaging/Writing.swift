@@ -69,7 +69,10 @@ extension Picture {
             default: cvips_save_png(image.pointer, target, 1) != 0
             }
         }
-        if failed { throw AcuityError(.file, "\(path): \(Vips.takeError())") }
+        if failed {
+            let why = Vips.takeError()
+            throw AcuityError(.file, "\(path): \(why.hasSuffix("write error") ? "cannot be written; is the disk full?" : why)")
+        }
         try file.commit()
     }
 

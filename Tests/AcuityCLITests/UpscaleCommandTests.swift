@@ -103,6 +103,21 @@ import Testing
         #expect(folder.listing == ["a.png"])
     }
 
+    @Test func makesTheFolderForItsOutputs() throws {
+        let folder = try Folder()
+        try folder.write(Self.photo, "a.png")
+        try folder.write(Self.photo, "b.png")
+        expectOneLine(
+            try Command.run(["upscale", "a.png", "b.png", "-n", "bicubic", "-o", "out.png"], in: folder.url), status: 2, naming: "out.png")
+        expectOneLine(
+            try Command.run(["upscale", "a.png", "b.png", "-n", "bicubic", "-o", "no/out"], in: folder.url), status: 1, naming: "no/out")
+        expectOneLine(
+            try Command.run(["upscale", "a.png", "-n", "bicubic", "--suffix", "../b"], in: folder.url), status: 2, naming: "../b")
+        #expect(folder.listing == ["a.png", "b.png"])
+        #expect(try Command.run(["upscale", "a.png", "b.png", "-n", "bicubic", "-o", "out"], in: folder.url).status == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path + "/out").sorted() == ["a@4x.png", "b@4x.png"])
+    }
+
     @Test func keepsExistingOutputUnlessTold() throws {
         let folder = try Folder()
         try folder.write(Self.photo, "a.png")

@@ -93,6 +93,20 @@ import Testing
         #expect(try Picture(contentsOf: folder.file("wide.png")).width == 70000)
     }
 
+    /// `/dev/null` must stay what it is, even for an administrator.
+    @Test func aPipeOrDeviceIsNotReplaced() throws {
+        let folder = try TemporaryFolder()
+        let pipe = folder.file("pipe.png")
+        try #require(mkfifo(pipe, 0o600) == 0)
+        let error = #expect(throws: AcuityError.self) {
+            try Picture(pixels: noise(4, 4, 3, .eight)).write(to: pipe, options: .init(overwrite: true))
+        }
+        #expect(error?.message.hasSuffix("is not a regular file") == true)
+        var status = stat()
+        #expect(stat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+        #expect(folder.names == ["pipe.png"])
+    }
+
     @Test func metadataGoesAlong() throws {
         let folder = try TemporaryFolder()
         let source = try Picture(data: tiff(width: 2, height: 2, samples: [1, 2, 3, 4], photometric: 1, channels: 1))
