@@ -19,7 +19,8 @@ lib=$torch/lib
 [ -f "$lib/libtorch_cpu.so" ] || lib=$(dirname "$(find "$torch/lib" -name libtorch_cpu.so 2>/dev/null | head -1)")
 [ -f "$lib/libtorch_cpu.so" ] || { echo "build.sh: no libtorch_cpu.so under $torch/lib" >&2; exit 1; }
 lib=$(cd "$lib" && pwd)
-version=$(cat "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)
+# Old versions have only the second of these, where new ones include the first.
+version=$(cat "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null || true)
 major=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MAJOR //p' | head -1)
 minor=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MINOR //p' | head -1)
 standard=c++17
