@@ -113,6 +113,7 @@ struct ReleaseCommand: AsyncParsableCommand {
             date: Self.today, licence: licence, sha256: "", metrics: measured.metrics)
         let written = try Release(weights: file, card: card).write(into: models)
         print("released \(stem) version \(card.version): \(written.weights), \(written.card)")
+        touchEmbedding(of: stem)
     }
 
     private func pictureSets() throws -> [ReleaseGate.PictureSet] {
@@ -120,6 +121,14 @@ struct ReleaseCommand: AsyncParsableCommand {
         return try ["Set5", "Set14", "BSD100"].map { set in
             ReleaseGate.PictureSet(name: set, pictures: try PictureFolder.pictures(in: "\(root)/eval/\(set)"))
         }
+    }
+
+    /// The build does not see that an embedded file has changed, so the source that embeds it is touched.
+    private func touchEmbedding(of stem: String) {
+        let source = URL(fileURLWithPath: models).appendingPathComponent("../Sources/CModels/CModels.c").standardizedFileURL.path
+        guard let text = try? String(contentsOfFile: source, encoding: .utf8) else { return }
+        try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: source)
+        if !text.contains("\(stem).safetensors") { print("add \(stem) to \(source) to ship it inside the command") }
     }
 
     /// A card that names another recipe than the one that made the weights would be a lie.

@@ -20,10 +20,12 @@ INLINE void NAME(tile)(const acuity_convolution *c, const acuity_segment *s, con
     const ELEMENT *const *row = (const ELEMENT *const *)s->rows;
     for (int source = 0; source < c->source_count; source++) {
         const ptrdiff_t pixel = c->sources[source].pixel_stride, next = pixel * c->stride;
-        const int steps = c->sources[source].steps;
+        // Without gaps between pixels, the taps of a row are one run.
+        const bool joined = pixel == (ptrdiff_t)c->sources[source].steps * STEP;
+        const int taps = joined ? 1 : c->kernel_width, steps = c->sources[source].steps * (joined ? c->kernel_width : 1);
         for (int ky = 0; ky < c->kernel_height; ky++) {
             const ELEMENT *tap = *row++ + x * next;
-            for (int kx = 0; kx < c->kernel_width; kx++, tap += pixel) {
+            for (int kx = 0; kx < taps; kx++, tap += pixel) {
                 // One pointer for four pixels: base + 0, 1, 2, 3 × next are addressing modes, and no pointer spills.
                 const ELEMENT *in[6];
                 UNROLL for (int q = 0; q < (PIXELS + 3) / 4; q++) in[q] = tap + 4 * q * next;

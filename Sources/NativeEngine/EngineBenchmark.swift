@@ -21,7 +21,7 @@ public struct EngineBenchmark: Sendable {
             public var precision: String
             /// Best run, counted as direct convolution: a multiplication and an addition are two operations.
             public var gflops: Double
-            /// Median over runs of the rate divided by the peak measured around it.
+            /// `gflops` divided by the highest peak measured between this case's runs.
             public var shareOfPeak: Double?
             /// Best run.
             public var milliseconds: Double
@@ -67,22 +67,18 @@ public struct EngineBenchmark: Sendable {
                 let prepared = try engine.prepare(model, precision: precision)
                 let operations = 2 * network.multiplicationsPerPixel * Double(side * side)
                 _ = try await prepared.run(raster)
-                var rates: [Double] = [], shares: [Double] = []
-                var before = await peak(precision)
+                var best = 0.0
+                var highest: Double?
                 for _ in 0..<rounds {
                     let start = acuity_seconds()
                     _ = try await prepared.run(raster)
-                    let rate = operations / (acuity_seconds() - start) / 1e9
-                    let after = await peak(precision)
-                    rates.append(rate)
-                    if let b = before, let a = after { shares.append(rate / max(a, b)) }
-                    if let after { note(after, precision, &report.peak) }
-                    before = after
+                    best = max(best, operations / (acuity_seconds() - start) / 1e9)
+                    if let rate = await peak(precision) { highest = max(highest ?? 0, rate) }
                 }
-                let best = rates.max() ?? 0
+                if let highest { note(highest, precision, &report.peak) }
                 report.cases.append(Report.Case(
                     network: name, input: "\(side)×\(side)", precision: precision.rawValue, gflops: best,
-                    shareOfPeak: shares.isEmpty ? nil : shares.sorted()[shares.count / 2], milliseconds: operations / best / 1e6))
+                    shareOfPeak: highest.map { best / $0 }, milliseconds: operations / best / 1e6))
             }
         }
         return report
@@ -119,7 +115,7 @@ public struct EngineBenchmark: Sendable {
 
         deinit { operations.deallocate() }
 
-        func run(on pool: ThreadPool, thread: Int) { operations[thread] = acuity_peak(kernels, half, 2_000_000) }
+        func run(on pool: ThreadPool, thread: Int) { operations[thread] = acuity_peak(kernels, half, 8_000_000) }
     }
 
     // MARK: What is measured

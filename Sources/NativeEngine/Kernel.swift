@@ -44,12 +44,13 @@ struct Kernel {
     ///
     /// Output row `s·q + d` takes input row `q + j` through tap `d + p − s·j`, `p = kernel / 2`, where that is a tap.
     init(_ c: TransposedConvolution, weights w: [Float], bias: [Float]?) throws {
-        let s = c.stride, p = c.kernel / 2, reach = (s - 1 + p) / s, area = s * s
+        let s = c.stride, p = c.kernel / 2, area = s * s
+        let reach = (s - 1 + p) / s
         inputs = c.inputs
         outputs = c.outputs * area
         height = 2 * reach + 1
         width = height
-        guard outputs.multipliedReportingOverflow(by: inputs * height * width).partialValue < 1 << 28, area < 1 << 12, c.kernel < 1 << 10 else {
+        guard s < 1 << 6, c.kernel < 1 << 10, Double(outputs) * Double(inputs) * Double(height * width) < 0x1p28 else {
             throw AcuityError(.network, "\(c.key): transposed convolution is too large")
         }
         self.bias = (0..<outputs).map { bias?[$0 / area] ?? 0 }

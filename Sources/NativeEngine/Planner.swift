@@ -119,12 +119,17 @@ struct Planner {
 
     /// A concatenation that only convolutions read.
     private func isVirtual(_ i: Int) -> Bool {
-        guard case .concatenate = graph.nodes[i].kind, i != graph.output else { return false }
-        return graph.readers[i].allSatisfy {
+        if case .concatenate = graph.nodes[i].kind { return onlyConvolutionsRead(i) }
+        return false
+    }
+
+    /// Whether the node is nothing but an input of convolutions (as their residual it would be read as floats).
+    private func onlyConvolutionsRead(_ i: Int) -> Bool {
+        i != graph.output && graph.readers[i].allSatisfy {
             switch graph.nodes[$0].kind {
             case .convolution: true
             case .concatenate: isVirtual($0)
-            default: false
+            default: !absorbed[$0] && chains[$0] == nil && !isStillNeeded($0)
             }
         }
     }
@@ -173,6 +178,7 @@ struct Planner {
         made.margin = 0
         made.padding = nil
         made.isSplit = false
+        made.isCompact = false
         made.needsFloats = true
         slots[slot].needsFloats = true
         slots.append(made)
@@ -180,7 +186,8 @@ struct Planner {
         copies[slot] = copy
         // Right after the slot's own stage would do; here is early enough: this is where it is first read.
         stages.append(RowStage(operands: [.init(slot: slot, reach: .same)], output: copy, up: made.up, down: made.down) { e, y, out in
-            out.update(from: e.floats[slot]!.row(y), count: e.width(slot) * e.stride(slot))
+            let row = e.floats[slot]!.row(y), stride = e.stride(slot), outStride = e.stride(copy)
+            for i in 0..<e.width(slot) { (out + i * outStride).update(from: row + i * stride, count: made.channels) }
         })
         return copy
     }
@@ -213,6 +220,7 @@ struct Planner {
             if half && node.channels * 2 <= 16 {
                 slots[slot].isSplit = true
             }
+            slots[slot].isCompact = (slots[slot].isSplit || !half) && onlyConvolutionsRead(i)
             slotOf[i] = slot
             stages.append(InputStage(channels: node.channels, slot: slot))
             return

@@ -18,10 +18,16 @@ final class Program: @unchecked Sendable {
         var needsHalves = false
         /// Halves hold, after the channels, what rounding them lost.
         var isSplit = false
+        /// Without padding channels: only convolutions read it, and only the input stage writes it.
+        var isCompact = false
         /// One pixel, whatever the raster's size.
         var isSummary = false
 
-        var paddedChannels: Int { (channels + 15) / 16 * 16 }
+        /// Elements from pixel to pixel.
+        var paddedChannels: Int {
+            let stored = isSplit ? 2 * channels : channels
+            return isCompact ? stored : (stored + 15) / 16 * 16
+        }
         func width(_ inputWidth: Int) -> Int { isSummary ? 1 : inputWidth * up / down }
         func height(_ inputHeight: Int) -> Int { isSummary ? 1 : inputHeight * up / down }
     }

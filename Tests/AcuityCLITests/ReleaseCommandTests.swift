@@ -47,7 +47,8 @@ import Testing
     }
 
     @Test func refusesATint() throws {
-        let run = try Command.run(arguments, in: try scene(bias: 0.02).url)
+        let folder = try scene(bias: 0.02)
+        let run = try Command.run(arguments, in: folder.url)
         #expect(run.status == 1)
         #expect(run.errors.contains("flat colours come out up to 5") && run.errors.contains("mean colour drifts"), "\(run.errors)")
     }
