@@ -46,14 +46,16 @@ final class PairSampler {
         reduction = BicubicReduction(scale: network.scale, device: device, runtime: runtime)
     }
 
-    /// - Parameter side: low-resolution pixels.
+    /// - Parameters:
+    ///   - side: low-resolution pixels.
+    ///   - smooth: see ``Recipe/smooth``.
     /// - Returns: N×C×side×side and N×C×(scale·side)×(scale·side), C being 1 for a luma network.
-    func pairs(_ batch: Int, side: Int, using random: inout SplitMix) throws -> (low: TorchTensor, high: TorchTensor) {
+    func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> (low: TorchTensor, high: TorchTensor) {
         let scale = network.scale
         // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (the filter reaches 2½ pixels).
         let margin = max(0, min(3, (crops.size / scale - side) / 2))
         let wide = side + 2 * margin
-        let bytes = try crops.batch(batch, side: wide * scale, using: &random)
+        let bytes = try crops.batch(batch, side: wide * scale, smooth: smooth, using: &random)
         let image = try TorchTensor(bytes: bytes, shape: [batch, wide * scale, wide * scale, 3], device: device, runtime: runtime).image()
         var low = try reduction(image).centre(margin: margin, side: side)
         var high = try image.centre(margin: margin * scale, side: side * scale)

@@ -23,6 +23,9 @@ public struct Recipe: Sendable, Codable {
     /// Side of the low-resolution patches in pixels: `[{"until": 0.5, "side": 32}, {"until": 1, "side": 64}]`, `until`
     /// being the fraction of the run; a single number is one stage.
     public var patch: [PatchStage]
+    /// Fraction of the patches, in the second half of the run, that are drawn as flat colours and gradients, so that flat
+    /// areas stay flat; 0 is none.
+    public var smooth: Double
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
     /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` says; 0 is none.
@@ -103,7 +106,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, loss
+        case name, architecture, scale, minutes, batch, patch, smooth, loss
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -127,6 +130,7 @@ public struct Recipe: Sendable, Codable {
         } else {
             patch = try c.decode([PatchStage].self, forKey: .patch)
         }
+        smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
         optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
@@ -152,6 +156,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(minutes, forKey: .minutes)
         try c.encode(batch, forKey: .batch)
         try c.encode(patch, forKey: .patch)
+        try c.encode(smooth, forKey: .smooth)
         try c.encode(loss, forKey: .loss)
         try c.encode(mseFraction, forKey: .mseFraction)
         try c.encode(optimiser, forKey: .optimiser)
@@ -187,6 +192,7 @@ public struct Recipe: Sendable, Codable {
         try require((1...4096).contains(batch), "batch is 1…4096")
         try require(!patch.isEmpty && patch.allSatisfy { (4...1024).contains($0.side) }, "patch sides are 4…1024")
         try require(patch.last?.until == 1, "the last patch stage ends at 1")
+        try require((0...1).contains(smooth), "smooth is 0…1")
         try require((0...1).contains(mseFraction), "mse_fraction is 0…1")
         try require((0...1).contains(finalRate), "final_rate is 0…1")
         try require(warmup >= 0, "warmup is not negative")

@@ -61,13 +61,19 @@ public struct CropShards: Sendable {
     }
 
     /// Draws random patches, each turned or mirrored one of the eight ways at random.
+    /// - Parameter smooth: the probability that a patch is drawn as a smooth field of colour instead: photographs hold
+    ///   few of them, and without any a network leaves a faint pattern on flat areas.
     /// - Returns: `batch × side × side × 3` bytes.
-    public func batch(_ batch: Int, side: Int, using random: inout SplitMix) throws -> [UInt8] {
+    public func batch(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> [UInt8] {
         guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
         let patchBytes = side * side * 3
         return [UInt8](unsafeUninitializedCapacity: batch * patchBytes) { buffer, initialised in
             guard let target = buffer.baseAddress else { return }
             for index in 0..<batch {
+                if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth {
+                    Self.drawField(side: side, using: &random, to: target + index * patchBytes)
+                    continue
+                }
                 let crop = Int.random(in: 0..<count, using: &random)
                 let x = Int.random(in: 0...(size - side), using: &random)
                 let y = Int.random(in: 0...(size - side), using: &random)
@@ -82,6 +88,23 @@ public struct CropShards: Sendable {
                 }
             }
             initialised = batch * patchBytes
+        }
+    }
+
+    /// Draws a flat colour or, every other time, a bilinear gradient between four corners of random colour.
+    private static func drawField(side: Int, using random: inout SplitMix, to target: UnsafeMutablePointer<UInt8>) {
+        let isFlat = Bool.random(using: &random)
+        for channel in 0..<3 {
+            let first = Float(Int.random(in: 0...255, using: &random))
+            let corners = [first] + (0..<3).map { _ in isFlat ? first : Float.random(in: 0...255, using: &random) }
+            for y in 0..<side {
+                let v = (Float(y) + 0.5) / Float(side)
+                let (left, right) = (corners[0] + (corners[1] - corners[0]) * v, corners[2] + (corners[3] - corners[2]) * v)
+                for x in 0..<side {
+                    let u = (Float(x) + 0.5) / Float(side)
+                    target[(y * side + x) * 3 + channel] = UInt8(max(0, min(255, (left + (right - left) * u).rounded())))
+                }
+            }
         }
     }
 

@@ -19,11 +19,15 @@ lib=$torch/lib
 [ -f "$lib/libtorch_cpu.so" ] || lib=$(dirname "$(find "$torch/lib" -name libtorch_cpu.so 2>/dev/null | head -1)")
 [ -f "$lib/libtorch_cpu.so" ] || { echo "build.sh: no libtorch_cpu.so under $torch/lib" >&2; exit 1; }
 lib=$(cd "$lib" && pwd)
-version=$(cat "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)
+# Old versions have only the second of these, where new ones include the first.
+version=$(cat "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null || true)
 major=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MAJOR //p' | head -1)
 minor=$(echo "$version" | sed -n 's/^#define TORCH_VERSION_MINOR //p' | head -1)
 standard=c++17
 if [ "${major:-1}" -ge 2 ] && [ "${minor:-0}" -ge 15 ]; then standard=c++20; fi
+# PyPI's wheels were compiled with the old std::string up to 2.5: the plug-in has to agree.
+strings=
+if grep -q torchCheckFailEPKcS2_jRKSs "$lib/libc10.so"; then strings=-D_GLIBCXX_USE_CXX11_ABI=0; fi
 # libtorch.so itself holds nothing, but pulls in CUDA in a CUDA build.
 libraries="-ltorch_cpu -lc10"
 # Nothing refers to the CUDA library by name: it registers its kernels when it is loaded. PyPI's wheel holds it also
@@ -41,10 +45,10 @@ fi
 [ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
 
 mkdir -p "$(dirname "$out")"
-$compiler -O2 -std=$standard -shared -fPIC -fvisibility=hidden -w \
+$compiler -O2 -std=$standard -shared -fPIC -fvisibility=hidden -w $strings \
     -I"$torch/include" -I"$torch/include/torch/csrc/api/include" \
     "$here/acuity_torch.cpp" -o "$out.tmp" \
-    -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" -Wl,--allow-shlib-undefined
+    -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" -Wl,-z,defs,--allow-shlib-undefined
 mv "$out.tmp" "$out"
 echo "$stamp" > "$out.stamp"
 echo "$out"
