@@ -7,7 +7,13 @@ import SuperResolution
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models", abstract: "List the installed models: name, scale, purpose, size, licence, figures.",
-        discussion: "Models are built into the command; the folder in ACUITY_MODELS adds to them or replaces them.")
+        discussion: """
+            Models are built into the command; the folder in ACUITY_MODELS adds to them or replaces them.
+
+            EXAMPLES
+              acuity models            a table
+              acuity models --json     the whole cards, for a script
+            """)
 
     @Flag(help: "Print the model cards as one JSON array.") var json = false
 

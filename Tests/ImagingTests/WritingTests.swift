@@ -96,7 +96,7 @@ import Testing
     /// `/dev/null` must stay what it is, even for an administrator.
     @Test func aPipeOrDeviceIsNotReplaced() throws {
         let folder = try TemporaryFolder()
-        let pipe = folder.file("pipe.png")
+        let pipe = try folder.file("pipe.png")
         try #require(mkfifo(pipe, 0o600) == 0)
         let error = #expect(throws: AcuityError.self) {
             try Picture(pixels: noise(4, 4, 3, .eight)).write(to: pipe, options: .init(overwrite: true))
