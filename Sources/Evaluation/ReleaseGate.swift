@@ -11,8 +11,8 @@ public struct ReleaseGate: Sendable {
     public var consistency = 40.0
     /// Largest difference of an 8-bit sample from a flat colour, levels, at most.
     public var flatDeviation = 1.0
-    /// Largest shift of a picture's mean colour, levels, at most.
-    public var drift = 0.5
+    /// Largest shift of a picture's mean colour, levels, at most: one 8-bit level, the limit that every model is held to.
+    public var drift = 1.0
     /// Strength of a pixel-shuffle pattern on a gradient, levels, at most. Nearest neighbour measures 0.5.
     public var checkerboard = 0.2
 

@@ -24,6 +24,9 @@ public struct Upscaler: Sendable {
     /// The factors that are allowed, whichever way a target is given.
     public static let factors = 0.25...16.0
 
+    /// Width of the mirrored frame around a picture, input pixels; what zero padding does to a network fades within it.
+    static let widestFrame = 8
+
     public let method: Method
     public let target: Target
     /// How pictures are cut before the network sees them.
@@ -165,9 +168,11 @@ public struct Upscaler: Sendable {
     ) async throws -> PixelBuffer {
         let network = prepared.model.network
         let (width, height) = (pixels.width, pixels.height)
+        // The network sees the picture in a mirrored frame: zero padding would tint the rim of saturated areas.
         let multiple = network.sizeMultiple
-        let padded = (width: (width + multiple - 1) / multiple * multiple, height: (height + multiple - 1) / multiple * multiple)
-        let tiling = Tiling(width: padded.width, height: padded.height, network: network, size: tiles)
+        let frame = (min(network.receptiveRadius ?? 0, Upscaler.widestFrame) + multiple - 1) / multiple * multiple
+        func framed(_ length: Int) -> Int { frame + (length + frame + multiple - 1) / multiple * multiple }
+        let tiling = Tiling(width: framed(width), height: framed(height), network: network, size: tiles)
         var result = PixelBuffer(width: width * scale, height: height * scale, channels: pixels.channels, depth: depth)
 
         let work = Double(tiling.tiles.reduce(0) { $0 + $1.input.width * $1.input.height })
@@ -175,12 +180,22 @@ public struct Upscaler: Sendable {
         for tile in tiling.tiles {
             try Task.checkCancellation()
             let (start, share) = (done, Double(tile.input.width * tile.input.height))
-            let input = pixels.mirroredRaster(of: tile.input)
-            let output = try await enlarge(input, with: prepared, at: tile.core) { progress((start + $0 * share) / work) }
-            let kept = Region(
-                x: (tile.core.x - tile.input.x) * scale, y: (tile.core.y - tile.input.y) * scale,
-                width: tile.core.width * scale, height: tile.core.height * scale)
-            result.write(output, from: kept, x: tile.core.x * scale, y: tile.core.y * scale)
+            // Without the frame again, which may leave nothing of a tile at the right or bottom edge.
+            let (left, right) = (max(tile.core.x, frame), min(tile.core.x + tile.core.width, frame + width))
+            let (top, bottom) = (max(tile.core.y, frame), min(tile.core.y + tile.core.height, frame + height))
+            if left < right, top < bottom {
+                var seen = tile.input
+                seen.x -= frame
+                seen.y -= frame
+                let place = Region(x: left - frame, y: top - frame, width: right - left, height: bottom - top)
+                let output = try await enlarge(pixels.mirroredRaster(of: seen), with: prepared, at: place) {
+                    progress((start + $0 * share) / work)
+                }
+                let kept = Region(
+                    x: (left - tile.input.x) * scale, y: (top - tile.input.y) * scale, width: place.width * scale,
+                    height: place.height * scale)
+                result.write(output, from: kept, x: place.x * scale, y: place.y * scale)
+            }
             done += share
             progress(done / work)
         }
@@ -227,18 +242,30 @@ extension Network {
 }
 
 extension PixelBuffer {
-    /// Like ``raster(of:)``, with the picture mirrored where `region` reaches past its right or bottom edge.
+    /// Like ``raster(of:)``, with the picture mirrored where `region` reaches past its edges.
     fileprivate func mirroredRaster(of region: Region) -> Raster {
-        var inside = region
-        inside.width = min(region.width, width - region.x)
-        inside.height = min(region.height, height - region.y)
-        let raster = raster(of: inside)
-        if inside == region { return raster }
+        let (left, top) = (max(0, region.x), max(0, region.y))
+        let inside = Region(
+            x: left, y: top, width: max(1, min(region.x + region.width, width) - left),
+            height: max(1, min(region.y + region.height, height) - top))
+        if inside == region { return raster(of: region) }
+        // Small pictures are mirrored many times over, so that a frame's pixels may come from anywhere.
+        let columns = (0..<region.width).map { mirror(region.x + $0, into: width) }
+        let rows = (0..<region.height).map { mirror(region.y + $0, into: height) }
+        let (firstColumn, lastColumn) = (columns.min() ?? 0, columns.max() ?? 0)
+        let (firstRow, lastRow) = (rows.min() ?? 0, rows.max() ?? 0)
+        let source = raster(of: Region(x: firstColumn, y: firstRow, width: lastColumn - firstColumn + 1, height: lastRow - firstRow + 1))
         var result = Raster(width: region.width, height: region.height, channels: channels)
-        for y in 0..<region.height {
-            for x in 0..<region.width {
-                for c in 0..<channels {
-                    result[x, y, c] = raster[mirror(x, into: inside.width), mirror(y, into: inside.height), c]
+        result.samples.withUnsafeMutableBufferPointer { target in
+            source.samples.withUnsafeBufferPointer { samples in
+                var next = 0
+                for row in rows {
+                    let start = (row - firstRow) * source.width
+                    for column in columns {
+                        let place = (start + column - firstColumn) * channels
+                        for channel in 0..<channels { target[next + channel] = samples[place + channel] }
+                        next += channels
+                    }
                 }
             }
         }
