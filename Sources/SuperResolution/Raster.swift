@@ -44,6 +44,7 @@ public struct Raster: Sendable, Equatable {
     /// - Precondition: `region` lies inside the raster.
     public func cropped(to region: Region) -> Raster {
         precondition(region.isInside(width: width, height: height), "the region must lie inside the raster")
+        if region == Region(x: 0, y: 0, width: width, height: height) { return self }
         var result = [Float]()
         result.reserveCapacity(region.width * region.height * channels)
         for y in region.y..<(region.y + region.height) {

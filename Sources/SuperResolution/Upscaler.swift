@@ -187,14 +187,11 @@ public struct Upscaler: Sendable {
                 var seen = tile.input
                 seen.x -= frame
                 seen.y -= frame
-                let place = Region(x: left - frame, y: top - frame, width: right - left, height: bottom - top)
-                let output = try await enlarge(pixels.mirroredRaster(of: seen), with: prepared, at: place) {
+                let core = Region(x: left - tile.input.x, y: top - tile.input.y, width: right - left, height: bottom - top)
+                let output = try await enlarge(pixels.mirroredRaster(of: seen), keeping: core, with: prepared, at: (left - frame, top - frame)) {
                     progress((start + $0 * share) / work)
                 }
-                let kept = Region(
-                    x: (left - tile.input.x) * scale, y: (top - tile.input.y) * scale, width: place.width * scale,
-                    height: place.height * scale)
-                result.write(output, from: kept, x: place.x * scale, y: place.y * scale)
+                result.write(output, x: (left - frame) * scale, y: (top - frame) * scale)
             }
             done += share
             progress(done / work)
@@ -203,25 +200,33 @@ public struct Upscaler: Sendable {
     }
 
     /// One tile: colour to what the network wants, network, health check, colour back.
+    /// - Parameters:
+    ///   - core: the part of the tile that is enlarged; the rest only surrounds it.
+    ///   - place: where the core lies in the picture, for messages.
     private func enlarge(
-        _ tile: Raster, with prepared: any PreparedModel, at core: Region, progress: @escaping @Sendable (Double) -> Void
+        _ tile: Raster, keeping core: Region, with prepared: any PreparedModel, at place: (x: Int, y: Int),
+        progress: @escaping @Sendable (Double) -> Void
     ) async throws -> Raster {
         let network = prepared.model.network
+        let scale = network.scale
+        let kept = Region(x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale)
         let input = try network.view(of: tile)
-        var output = try await prepared.run(input, progress: progress)
-        if var problem = HealthCheck.problem(input: input, output: output) {
+        let checked = input.cropped(to: core)
+        var output = try await prepared.run(input, progress: progress).cropped(to: kept)
+        if var problem = HealthCheck.problem(input: checked, output: output) {
             var healthy = false
-            if prepared.precision != .fp32, let careful = try await self.prepared?.model(scale: network.scale, precision: .fp32) {
-                output = try await careful.run(input)
-                if let still = HealthCheck.problem(input: input, output: output) { problem = still } else { healthy = true }
+            if prepared.precision != .fp32, let careful = try await self.prepared?.model(scale: scale, precision: .fp32) {
+                output = try await careful.run(input).cropped(to: kept)
+                if let still = HealthCheck.problem(input: checked, output: output) { problem = still } else { healthy = true }
             }
             guard healthy else {
-                throw AcuityError(.health, "\(prepared.model.name): around column \(core.x), row \(core.y) \(problem.rawValue)")
+                throw AcuityError(.health, "\(prepared.model.name): around column \(place.x), row \(place.y) \(problem.rawValue)")
             }
         }
         switch (tile.channels, input.channels) {
         case (3, 1):
-            return Resampling.bicubic.resize(tile, width: output.width, height: output.height).replacingLuma(with: output)
+            let chroma = Resampling.bicubic.resize(tile, width: tile.width * scale, height: tile.height * scale)
+            return chroma.cropped(to: kept).replacingLuma(with: output)
         case (1, 3): return output.greyFromRGB
         default: return output
         }

@@ -38,7 +38,7 @@ import Testing
         #expect(lines { $0.sets = [.init(name: "Set5", scores: scores(psnr: 28.8), lanczos: scores(psnr: 28.8))] }.count == 1)
         #expect(lines { $0.sets = [.init(name: "Set5", scores: scores(psnr: .nan), lanczos: scores(psnr: 28.8))] }.count == 1)
         #expect(lines { $0.sets = [.init(name: "Set5", scores: scores(psnr: 31, consistency: 39.9), lanczos: scores(psnr: 28))] }.count == 1)
-        #expect(lines { $0.sets = [.init(name: "Set5", scores: scores(psnr: 31, drift: 0.6), lanczos: scores(psnr: 28))] }.count == 1)
+        #expect(lines { $0.sets = [.init(name: "Set5", scores: scores(psnr: 31, drift: 1.1), lanczos: scores(psnr: 28))] }.count == 1)
         #expect(lines { $0.flatDeviation = 2 }.count == 1)
         #expect(lines { $0.checkerboard = 0.3 }.count == 1)
         #expect(lines({ _ in }, shipped: card(psnr: 31.01)).count == 1)

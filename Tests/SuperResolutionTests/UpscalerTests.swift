@@ -58,11 +58,21 @@ import Testing
         await #expect(throws: AcuityError.self) { try await upscaler.upscale(PixelBuffer(width: 10, height: 10, channels: 1, depth: .eight)) }
     }
 
+    /// A network with zero padding darkens what lies at its border; the frame keeps that away from the picture.
+    @Test func theRimOfAFlatPictureStaysFlat() async throws {
+        for (width, height) in [(40, 30), (3, 1), (1, 1)] {
+            let pixels = PixelBuffer(Raster(width: width, height: height, channels: 3, filledWith: 1), depth: .eight)
+            let result = try await upscaler([NaiveEngine.model(scale: 2)], .factor(2)).upscale(pixels)
+            #expect(result.bytes.allSatisfy { $0 == 255 }, "\(width)×\(height)")
+        }
+    }
+
     /// The smallest scale that reaches the target runs; the largest again and again where none does.
     @Test func theRightNetworksRun() async throws {
         let models = try [2, 3, 4].map { try NaiveEngine.model(scale: $0) }
         let pixels = PixelBuffer(noise(width: 10, height: 10, channels: 3), depth: .eight)
-        for (factor, widths) in [(1.5, [10]), (2.0, [10]), (2.1, [10]), (4.0, [10]), (8.0, [10, 40]), (16.0, [10, 40]), (0.5, []), (1.0, [])] {
+        // The network looks two pixels far, so it sees a frame of two pixels on either side.
+        for (factor, widths) in [(1.5, [14]), (2.0, [14]), (2.1, [14]), (4.0, [14]), (8.0, [14, 44]), (16.0, [14, 44]), (0.5, []), (1.0, [])] {
             let seen = Mutex<[Int]>([])
             let engine = NaiveEngine(observe: { raster in seen.withLock { $0.append(raster.width) } })
             _ = try await upscaler(models, .factor(factor), engine: engine).upscale(pixels)
@@ -91,7 +101,7 @@ import Testing
         let model = try NaiveEngine.model(scale: 2)
         let sound = try await upscaler([model], .factor(2)).upscale(pixels)
         let rescued = try await upscaler([model], .factor(2), engine: NaiveEngine(fault: (fault, .none))).upscale(pixels)
-        let isRescued = rescued == sound
+        let isRescued = rescued == sound  // Not inside the expectation, which would print both pictures.
         #expect(isRescued)
         let error = await #expect(throws: AcuityError.self) {
             try await upscaler([model], .factor(2), engine: NaiveEngine(fault: (fault, fault))).upscale(pixels)

@@ -55,6 +55,35 @@ import Training
         #expect(throws: AcuityError.self) { try shards.batch(1, side: 0, using: &random) }
     }
 
+    /// Smooth patches are flat or bilinear: along a row and a column the second differences are rounding alone.
+    @Test func smoothPatches() throws {
+        let side = 24
+        let writer = try ShardWriter(path: folder.file("crops.safetensors"), cropSize: side)
+        try writer.append(crop: (0, 0), of: drawing(width: side, height: side, seed: 3), width: side)
+        try writer.finish()
+        let shards = try CropShards([folder.file("crops.safetensors")])
+        var random = SplitMix(seed: 11)
+        let bytes = try shards.batch(60, side: side, smooth: 1, using: &random).map(Int.init)
+        var flat = 0
+        for patch in 0..<60 {
+            func sample(_ x: Int, _ y: Int) -> Int { bytes[((patch * side + y) * side + x) * 3] }
+            flat += (0..<side).allSatisfy { x in (0..<side).allSatisfy { sample(x, $0) == sample(0, 0) } } ? 1 : 0
+            for a in 0..<side {
+                for b in 1..<(side - 1) {
+                    #expect(abs(sample(b - 1, a) - 2 * sample(b, a) + sample(b + 1, a)) <= 2)
+                    #expect(abs(sample(a, b - 1) - 2 * sample(a, b) + sample(a, b + 1)) <= 2)
+                }
+            }
+        }
+        #expect((15...45).contains(flat))
+        let mixed = try shards.batch(200, side: side, smooth: 0.5, using: &random)
+        let photographs = (0..<200).filter { patch in
+            let one = mixed[(patch * side * side * 3)..<((patch + 1) * side * side * 3)]
+            return one.sorted() == drawing(width: side, height: side, seed: 3).sorted()
+        }
+        #expect((60...140).contains(photographs.count))
+    }
+
     @Test func unfinishedShardsLeaveNothing() throws {
         do {
             let writer = try ShardWriter(path: folder.file("half.safetensors"), cropSize: 4)
