@@ -77,7 +77,6 @@ struct CheckpointFuzzTests {
         }
         var random = SplitMix(state: 2026)
         var (loaded, refused) = (0, 0)
-        let start = ContinuousClock.now
         for round in 0..<15_000 {
             let file = Self.mutated(originals[round % originals.count], &random)
             do {
@@ -89,6 +88,5 @@ struct CheckpointFuzzTests {
             }
         }
         #expect(loaded > 100 && refused > 1000, "the mutations must reach both ends: \(loaded) loaded, \(refused) refused")
-        #expect(ContinuousClock.now - start < .seconds(30))
     }
 }

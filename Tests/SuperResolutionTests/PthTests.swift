@@ -155,16 +155,14 @@ struct PthTests {
         ("no memo", [0x68, 3]),
     ]
 
-    @Test(arguments: malicious.indices)
+    @Test(.timeLimit(.minutes(1)), arguments: malicious.indices)
     func maliciousPicklesAreRefused(index: Int) {
         let (reason, opcodes) = Self.malicious[index]
-        let start = ContinuousClock.now
         #expect { try Checkpoint(archive([0x80, 2] + opcodes), name: "evil.pth") } throws: { error in
             guard let error = error as? AcuityError else { return false }
             if reason != "other arguments", !error.message.contains(reason) { Issue.record("\(error.message)") }
             return error.code == .weights && error.message.hasPrefix("evil.pth: ") && !error.message.contains("\n")
         }
-        #expect(ContinuousClock.now - start < .seconds(5))
     }
 
     static let peers = (ProcessInfo.processInfo.environment["ACUITY_DATA"].map { $0 + "/.." } ?? "../shared") + "/peers/realesr-general-x4v3"
