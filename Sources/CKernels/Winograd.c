@@ -122,9 +122,9 @@ __attribute__((TARGET)) void acuity_winograd_input(
     }
 }
 
-/// TILES × VECTORS sums in registers, as in the direct convolution. Fetches `prefetch` meanwhile, a line a step.
+/// TILES × VECTORS sums in registers, as in the direct convolution. Meanwhile it asks for a line a step of `near` and `far`.
 INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdiff_t channels, float *m, ptrdiff_t m_pixel,
-                    const float *prefetch, const int VECTORS, const int TILES) {
+                    const float *near, const float *far, const int VECTORS, const int TILES) {
     __m512 sum[24];
     UNROLL for (int i = 0; i < TILES * VECTORS; i++) sum[i] = _mm512_setzero_ps();
     const float *in[2] = {v, v + 4 * pixel};
@@ -132,7 +132,8 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
         __m512 w[4];
         UNROLL for (int j = 0; j < VECTORS; j++) w[j] = _mm512_load_ps(weights + j * 16);
         weights += VECTORS * 16;
-        _mm_prefetch((const char *)(prefetch + i * 16), _MM_HINT_T0);
+        _mm_prefetch((const char *)(near + i * 16), _MM_HINT_T0);
+        _mm_prefetch((const char *)(far + i * 16), _MM_HINT_T1);
         UNROLL for (int t = 0; t < TILES; t++) {
             const __m512 b = _mm512_set1_ps(in[t / 4][t % 4 * pixel]);
             UNROLL for (int j = 0; j < VECTORS; j++) sum[t * VECTORS + j] = _mm512_fmadd_ps(w[j], b, sum[t * VECTORS + j]);
@@ -150,24 +151,26 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
 #define PRODUCTS(VECTORS)                                                                                               \
     __attribute__((noinline, TARGET)) static void products_##VECTORS(                                                   \
         const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane, const float *weights, ptrdiff_t channels, float *m,       \
-        ptrdiff_t m_plane, ptrdiff_t tiles) {                                                                           \
+        ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {                         \
         enum { lanes = VECTORS * 16 };                                                                                  \
         const ptrdiff_t runs = (tiles + 5) / 6;                                                                         \
         for (int f = 0; f < frequencies; f++, weights += channels * lanes) {                                            \
             const float *next = weights + (f + 1 < frequencies ? channels * lanes : 0);                                 \
             ptrdiff_t tile = 0;                                                                                         \
             for (ptrdiff_t run = 0; run < runs; run++) {                                                                \
-                const float *in = v + f * v_plane + tile * v_pixel, *ahead = next + run % VECTORS * channels * 16;      \
+                const float *in = v + f * v_plane + tile * v_pixel, *near = next + run % VECTORS * channels * 16;      \
+                const ptrdiff_t left = (frequencies - f) * runs - run;                                                  \
+                const float *far = left <= fetch_count ? fetch[fetch_count - left] : in;                                \
                 float *out = m + f * m_plane + tile * lanes;                                                            \
                 const ptrdiff_t count = tiles / runs + (run < tiles % runs);                                            \
                 tile += count;                                                                                          \
                 switch (count) {                                                                                        \
-                case 1: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 1); break;                  \
-                case 2: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 2); break;                  \
-                case 3: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 3); break;                  \
-                case 4: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 4); break;                  \
-                case 5: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 5); break;                  \
-                case 6: product(in, v_pixel, weights, channels, out, lanes, ahead, VECTORS, 6); break;                  \
+                case 1: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 1); break;                  \
+                case 2: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 2); break;                  \
+                case 3: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 3); break;                  \
+                case 4: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 4); break;                  \
+                case 5: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 5); break;                  \
+                case 6: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 6); break;                  \
                 }                                                                                                       \
             }                                                                                                           \
         }                                                                                                               \
@@ -178,14 +181,14 @@ PRODUCTS(3)
 PRODUCTS(4)
 
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane,
-                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles) {
+                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {
     const float *weights = c->weights;
     for (int i = 0; i < block; i++) weights += frequencies * v_pixel * c->block_groups[i] * acuity_lanes;
     switch (c->block_groups[block]) {
-    case 1: return products_1(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles);
-    case 2: return products_2(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles);
-    case 3: return products_3(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles);
-    case 4: return products_4(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles);
+    case 1: return products_1(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
+    case 2: return products_2(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
+    case 3: return products_3(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
+    case 4: return products_4(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
     }
 }
 
@@ -242,7 +245,8 @@ void acuity_winograd_input(const acuity_convolution *c, const float *const *rows
     (void)c, (void)rows, (void)first, (void)count, (void)v, (void)pixel, (void)plane;
 }
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane,
-                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles) {
+                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {
+    (void)fetch, (void)fetch_count;
     (void)c, (void)block, (void)v, (void)v_pixel, (void)v_plane, (void)m, (void)m_plane, (void)tiles;
 }
 void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first,

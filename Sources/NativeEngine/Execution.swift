@@ -49,6 +49,7 @@ final class Execution {
     let zeros: UnsafeRawPointer
     /// By thread.
     let scratch: [UnsafeMutablePointer<Float>]
+    var threads: Int { scratch.count }
     let rowPointers: [UnsafeMutablePointer<UnsafeRawPointer?>]
     /// Phases strip by strip.
     let strips: [[Phase]]
@@ -92,7 +93,7 @@ final class Execution {
         let scratchBytes = max(
             (convolutions.map(\.paddedOutputs).max() ?? 16) * (Self.scratchPixels + Self.overlap) * 4, winograds.map(\.scratchBytes).max() ?? 0)
         scratch = (0..<threads).map { _ in allocate(scratchBytes).assumingMemoryBound(to: Float.self) }
-        let pointers = max(convolutions.map { $0.sources.count * $0.height }.max() ?? 1, winograds.map { $0.sources.count * 6 }.max() ?? 1)
+        let pointers = max(convolutions.map { $0.sources.count * $0.height }.max() ?? 1, winograds.map(\.pointerCount).max() ?? 1)
         rowPointers = (0..<threads).map { _ in
             allocate(pointers * MemoryLayout<UnsafeRawPointer?>.stride + 64).assumingMemoryBound(to: UnsafeRawPointer?.self)
         }

@@ -22,6 +22,11 @@ final class WinogradStage: Stage {
     private let paddedOutputs: Int
     /// Channels of the widest block.
     private let blockOutputs: Int
+    /// The most stretches of input that are fetched ahead.
+    private static let mostFetched = 256
+    /// Pointers of a thread's scratch memory.
+    var pointerCount: Int { sources.count * 6 + Self.mostFetched }
+
     /// The most that a piece takes.
     private let tiles: Int
 
@@ -67,26 +72,46 @@ final class WinogradStage: Stage {
 
     override func run(_ e: Execution, phase: Execution.Phase, piece: Int, thread: Int) {
         let columns = e.columns(self), perRow = (columns + 3) / 4
-        let all = (phase.count + 3) / 4 * perRow, begin = piece * phase.extent, end = min(all, begin + phase.extent)
+        let all = (phase.count + 3) / 4 * perRow
+        func range(_ piece: Int) -> Range<Int> { min(all, piece * phase.extent)..<min(all, (piece + 1) * phase.extent) }
+        let count = range(piece).count
         let v = e.scratch[thread], m = v + 36 * inputPlane, pixels = m + 36 * outputPlane
         /// The part of each row of tiles that belongs to the piece: its first picture row, tiles, and place in the piece.
-        func forEachRow(_ body: (_ row: Int, _ tiles: Range<Int>, _ place: Int) -> Void) {
-            var tile = begin
-            while tile < end {
-                let next = min(end, (tile / perRow + 1) * perRow), first = tile % perRow
-                body(phase.first + tile / perRow * 4, first..<(first + next - tile), tile - begin)
+        func forEachRow(of piece: Int, _ body: (_ row: Int, _ tiles: Range<Int>, _ place: Int) -> Void) {
+            let range = range(piece)
+            var tile = range.lowerBound
+            while tile < range.upperBound {
+                let next = min(range.upperBound, (tile / perRow + 1) * perRow), first = tile % perRow
+                body(phase.first + tile / perRow * 4, first..<(first + next - tile), tile - range.lowerBound)
                 tile = next
             }
         }
-        forEachRow { row, tiles, place in
+        forEachRow(of: piece) { row, tiles, place in
             let rows = inputRows(e, row: row, thread: thread)
             acuity_winograd_input(kernel.description, rows, tiles.lowerBound, tiles.count, v + place * paddedInputs, paddedInputs, inputPlane)
+        }
+        // What this thread will most likely read next.
+        let fetch = UnsafeMutableRawPointer(e.rowPointers[thread] + sources.count * 6).assumingMemoryBound(to: UnsafePointer<Float>?.self)
+        var fetchCount = 0
+        forEachRow(of: piece + e.threads) { row, tiles, _ in
+            let rows = inputRows(e, row: row, thread: thread)
+            for (s, source) in sources.enumerated() {
+                let stride = e.stride(source)
+                for y in 0..<6 {
+                    for start in Swift.stride(from: tiles.lowerBound * 4 * stride, to: (tiles.upperBound * 4 + 2) * stride, by: 16 * paddedInputs)
+                    where fetchCount < Self.mostFetched {
+                        fetch[fetchCount] = rows[s * 6 + y] + start
+                        fetchCount += 1
+                    }
+                }
+            }
         }
         let height = e.rows(self)
         for block in 0..<Int(kernel.description.pointee.block_count) {
             let channels = Int(kernel.description.pointee.block_groups[block]) * 16
-            acuity_winograd_multiply(kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPlane, end - begin)
-            forEachRow { row, tiles, place in
+            acuity_winograd_multiply(kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPlane, count,
+                fetch, fetchCount)
+            forEachRow(of: piece) { row, tiles, place in
                 var out = acuity_winograd_rows()
                 out.rows = Int32(min(4, height - row))
                 out.columns = columns
@@ -112,7 +137,7 @@ final class WinogradStage: Stage {
                     kernel.description, Int32(block), m + place * channels, outputPlane, tiles.lowerBound, tiles.count, &out)
             }
         }
-        forEachRow { row, tiles, place in
+        forEachRow(of: piece) { row, tiles, place in
             let range = (tiles.lowerBound * 4)..<min(columns, tiles.upperBound * 4)
             for y in 0..<min(4, height - row) {
                 if let output { e.pad(output, row + y, range) }

@@ -82,8 +82,12 @@ void acuity_winograd_input(const acuity_convolution *c, const float *_Nonnull co
                            ptrdiff_t count, float *v, ptrdiff_t pixel, ptrdiff_t plane);
 
 /// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block].
+///
+/// The last products meanwhile bring what `fetch` lists into the second-level cache: stretches of 16 × `v_pixel` floats
+/// that will be read next. They need not exist.
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel,
-                              ptrdiff_t v_plane, float *m, ptrdiff_t m_plane, ptrdiff_t tiles);
+                              ptrdiff_t v_plane, float *m, ptrdiff_t m_plane, ptrdiff_t tiles,
+                              const float *_Nullable const *_Nullable fetch, ptrdiff_t fetch_count);
 
 /// Where a row of tiles goes.
 typedef struct {
