@@ -19,15 +19,18 @@ public struct EngineBenchmark: Sendable {
             /// E.g. `256×256`.
             public var input: String
             public var precision: String
+            /// How 3×3 convolutions run: `winograd` or `direct`.
+            public var algorithm: String
             /// Best run, counted as direct convolution: a multiplication and an addition are two operations.
             public var gflops: Double
-            /// `gflops` divided by the highest peak measured between this case's runs.
+            /// `gflops` divided by the highest peak measured between this case's runs; above 1 where Winograd's algorithm
+            /// saves multiplications that are counted all the same.
             public var shareOfPeak: Double?
             /// Best run.
             public var milliseconds: Double
 
             enum CodingKeys: String, CodingKey {
-                case network, input, precision, gflops
+                case network, input, precision, algorithm, gflops
                 case shareOfPeak = "share_of_peak"
                 case milliseconds
             }
@@ -59,12 +62,15 @@ public struct EngineBenchmark: Sendable {
     public func run(progress: @Sendable (String) -> Void = { _ in }) async throws -> Report {
         let raster = Self.picture(side: side)
         var report = Report(cpu: Self.processor, threads: engine.threads, peak: Report.Peak(), cases: [])
-        let precisions: [Precision] = engine.instructionSet == .avx512bf16 ? [.bf16, .fp32] : [.fp32]
+        var ways: [(precision: Precision, winograd: Bool)] = [(.fp32, false)]
+        if engine.instructionSet == .avx512bf16 { ways.insert((.bf16, false), at: 0) }
+        if acuity_has_winograd(engine.instructionSet.kernels) { ways.insert((.fp32, true), at: 0) }
         for (name, network) in try Self.networks() where only.isEmpty || name.contains(only) {
             let model = try Self.model(name, network)
-            for precision in precisions {
-                progress("\(name), \(precision.rawValue)")
-                let prepared = try engine.prepare(model, precision: precision)
+            for (precision, winograd) in ways {
+                let algorithm = winograd ? "winograd" : "direct"
+                progress("\(name), \(precision.rawValue), \(algorithm)")
+                let prepared = try engine.prepare(model, precision: precision, winograd: winograd)
                 let operations = 2 * network.multiplicationsPerPixel * Double(side * side)
                 _ = try await prepared.run(raster)
                 var best = 0.0
@@ -77,8 +83,8 @@ public struct EngineBenchmark: Sendable {
                 }
                 if let highest { note(highest, precision, &report.peak) }
                 report.cases.append(Report.Case(
-                    network: name, input: "\(side)×\(side)", precision: precision.rawValue, gflops: best,
-                    shareOfPeak: highest.map { best / $0 }, milliseconds: operations / best / 1e6))
+                    network: name, input: "\(side)×\(side)", precision: precision.rawValue, algorithm: algorithm,
+                    gflops: best, shareOfPeak: highest.map { best / $0 }, milliseconds: operations / best / 1e6))
             }
         }
         return report

@@ -27,9 +27,10 @@ final class Execution {
         let stage: Int
         let first: Int
         let count: Int
-        /// Columns that one piece of work takes.
-        let stretch: Int
-        let stretches: Int
+        /// How the stage shares out the rows among the threads.
+        let pieces: Int
+        /// What one piece takes: columns of one row, or tiles.
+        let extent: Int
         let work: Double
     }
 
@@ -48,6 +49,7 @@ final class Execution {
     let zeros: UnsafeRawPointer
     /// By thread.
     let scratch: [UnsafeMutablePointer<Float>]
+    var threads: Int { scratch.count }
     let rowPointers: [UnsafeMutablePointer<UnsafeRawPointer?>]
     /// Phases strip by strip.
     let strips: [[Phase]]
@@ -87,9 +89,11 @@ final class Execution {
         let longest = max(floats.compactMap { $0?.rowBytes }.max() ?? 0, halves.compactMap { $0?.rowBytes }.max() ?? 0)
         zeros = UnsafeRawPointer(allocate(longest))
         let convolutions = program.stages.compactMap { $0 as? ConvolutionStage }
-        let scratchBytes = (convolutions.map(\.paddedOutputs).max() ?? 16) * (Self.scratchPixels + Self.overlap) * 4
+        let winograds = program.stages.compactMap { $0 as? WinogradStage }
+        let scratchBytes = max(
+            (convolutions.map(\.paddedOutputs).max() ?? 16) * (Self.scratchPixels + Self.overlap) * 4, winograds.map(\.scratchBytes).max() ?? 0)
         scratch = (0..<threads).map { _ in allocate(scratchBytes).assumingMemoryBound(to: Float.self) }
-        let pointers = convolutions.map { $0.sources.count * $0.height }.max() ?? 1
+        let pointers = max(convolutions.map { $0.sources.count * $0.height }.max() ?? 1, winograds.map(\.pointerCount).max() ?? 1)
         rowPointers = (0..<threads).map { _ in
             allocate(pointers * MemoryLayout<UnsafeRawPointer?>.stride + 64).assumingMemoryBound(to: UnsafeRawPointer?.self)
         }
@@ -104,6 +108,7 @@ final class Execution {
     func stride(_ slot: Int) -> Int { program.slots[slot].paddedChannels }
     func width(_ slot: Int) -> Int { program.slots[slot].width(width) }
     func height(_ slot: Int) -> Int { program.slots[slot].height(height) }
+    func rows(_ stage: Stage) -> Int { stage.rows(height) }
     func columns(_ stage: Stage) -> Int { stage.columns(width) }
 
     /// Fills the columns beyond the edges that a stretch of a row touches. Zeros are there from the beginning.
@@ -138,15 +143,11 @@ final class Execution {
             if stopped { return false }
             for phase in strip {
                 let stage = program.stages[phase.stage]
-                let pieces = phase.count * phase.stretches
-                let columns = stage.columns(width)
                 while true {
                     let piece = pool.next()
-                    if piece >= pieces { break }
+                    if piece >= phase.pieces { break }
                     if stop() { continue }  // The strip goes by without work; its end ends the run.
-                    let first = piece % phase.stretches * phase.stretch
-                    stage.run(
-                        self, row: phase.first + piece / phase.stretches, columns: first..<min(columns, first + phase.stretch), thread: thread)
+                    stage.run(self, phase: phase, piece: piece, thread: thread)
                 }
                 done += phase.work
                 pool.barrier()
@@ -200,9 +201,9 @@ struct Schedule {
                     capacities[slot] = max(capacities[slot], next - oldest)
                 }
                 let columns = stage.columns(width)
-                let stretch = Self.stretch(stage, rows: next - first, columns: columns, threads: threads)
+                let share = stage.share(rows: next - first, columns: columns, threads: threads)
                 phases.append(Execution.Phase(
-                    stage: s, first: first, count: next - first, stretch: stretch, stretches: (columns + stretch - 1) / stretch,
+                    stage: s, first: first, count: next - first, pieces: share.pieces, extent: share.extent,
                     work: Double((next - first) * columns) * stage.cost))
             }
             strips.append(phases)
@@ -218,13 +219,5 @@ struct Schedule {
         }.max() ?? 1
         let rows = max(4, min(64, (2 << 20) / max(1, bytesPerRow)))
         return (rows + unit - 1) / unit * unit
-    }
-
-    /// Several pieces of work for each thread, in whole tiles (24 is a multiple of every tile's width).
-    private static func stretch(_ stage: Stage, rows: Int, columns: Int, threads: Int) -> Int {
-        guard let widest = stage.widestStretch else { return max(1, columns) }
-        let wanted = max(96, rows * columns / (threads * 16))
-        let pieces = max(1, (columns + min(wanted, widest) - 1) / min(wanted, widest))
-        return min(widest, ((columns + pieces - 1) / pieces + 23) / 24 * 24)
     }
 }

@@ -102,13 +102,17 @@ final class PackedKernel: @unchecked Sendable {
     let description: UnsafeMutablePointer<acuity_convolution>
     private var allocations: [UnsafeMutableRawPointer] = []
 
-    init(_ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool) {
+    /// - Parameter winograd: for 3×3 kernels in fp32: weights transformed for F(4×4, 3×3), channels padded to 16.
+    init(
+        _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false
+    ) {
         let groups = (kernel.outputs + 15) / 16
         let blocks = Self.blocks(groups: groups, most: instructionSet >= .avx512 ? 4 : 1)
         let step = half ? 2 : 1
         let steps = sources.map { ($0.channels.count + step - 1) / step }
         let taps = kernel.height * kernel.width
-        let count = steps.reduce(0, +) * step * taps * groups * 16
+        let paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
+        let count = winograd ? paddedInputs * 36 * groups * 16 : steps.reduce(0, +) * step * taps * groups * 16
         description = .allocate(capacity: 1)
         var allocations: [UnsafeMutableRawPointer] = [UnsafeMutableRawPointer(description)]
         func allocate<T>(_ type: T.Type, _ count: Int, _ zero: T) -> UnsafeMutablePointer<T> {
@@ -121,6 +125,10 @@ final class PackedKernel: @unchecked Sendable {
         let halves = half ? allocate(UInt16.self, count, 0) : nil
         kernel.weights.withUnsafeBufferPointer { weights in
             var out = 0, firstOutput = 0
+            if winograd, let floats {
+                Self.transform(kernel, weights, sources, paddedInputs, blocks, into: floats)
+                return
+            }
             for block in blocks {
                 for (s, source) in sources.enumerated() {
                     for tap in 0..<taps {
@@ -160,6 +168,31 @@ final class PackedKernel: @unchecked Sendable {
     }
 
     deinit { for allocation in allocations { allocation.deallocate() } }
+
+    /// [block][frequency][source][channel][channel of block]
+    private static func transform(
+        _ kernel: Kernel, _ weights: UnsafeBufferPointer<Float>, _ sources: [Source], _ paddedInputs: Int, _ blocks: [Int],
+        into out: UnsafeMutablePointer<Float>
+    ) {
+        var firstOutput = 0
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 36) { transformed in
+            guard let frequencies = transformed.baseAddress, let weights = weights.baseAddress else { return }
+            for block in blocks {
+                let lanes = block * 16, start = out + firstOutput * paddedInputs * 36
+                var place = 0
+                for source in sources {
+                    for (i, channel) in source.channels.enumerated() {
+                        for lane in 0..<min(lanes, kernel.outputs - firstOutput) {
+                            acuity_winograd_kernel(weights + ((firstOutput + lane) * kernel.inputs + channel) * 9, frequencies)
+                            for f in 0..<36 { start[(f * paddedInputs + place + i) * lanes + lane] = frequencies[f] }
+                        }
+                    }
+                    place += (source.channels.count + 15) / 16 * 16
+                }
+                firstOutput += lanes
+            }
+        }
+    }
 
     /// As few blocks as possible, as equal as possible: small blocks reuse their inputs less.
     static func blocks(groups: Int, most: Int) -> [Int] {

@@ -5,7 +5,8 @@ public import SuperResolution
 
 /// Runs networks with the fastest kernels that this processor has.
 ///
-/// Convolutions run as direct convolutions with fused bias, activation and residual sum; rows flow through all layers
+/// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX-512, 3×3 convolutions run by
+/// Winograd's algorithm, which needs a quarter of the multiplications; all others are direct. Rows flow through all layers
 /// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
 /// of threads: models prepared by the same engine take turns.
 public final class NativeEngine: Engine {
@@ -60,11 +61,31 @@ public final class NativeEngine: Engine {
         self.threads = pool.threads
     }
 
-    /// - Parameter precision: `nil` is bf16 where the instruction set has it. Where it has not, bf16 becomes fp32, and
-    ///   ``PreparedModel/precision`` says so.
+    /// - Parameter precision: `nil` is fp32 where most of the network's multiplications are fast in it: 3×3 with stride 1
+    ///   and at least 32 channels in and out, by Winograd's algorithm; else bf16 where the instruction set has it. Where
+    ///   it has not, bf16 becomes fp32, and ``PreparedModel/precision`` says so.
     public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
-        let half = instructionSet == .avx512bf16 && precision != .fp32
-        return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half), pool: pool)
+        try prepare(model, precision: precision ?? (isFasterInFp32(model.network) ? .fp32 : .bf16), winograd: true)
+    }
+
+    /// - Parameter winograd: false for direct convolutions only, whatever is faster.
+    package func prepare(_ model: Model, precision: Precision, winograd: Bool) throws -> any PreparedModel {
+        let half = instructionSet == .avx512bf16 && precision == .bf16
+        return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
+    }
+
+    /// Twice bf16's rate, half of what Winograd's algorithm saves, is what makes fp32 the faster one.
+    private func isFasterInFp32(_ network: Network) -> Bool {
+        guard acuity_has_winograd(instructionSet.kernels) else { return true }
+        var all = 0.0, fast = 0.0
+        for (i, operation) in network.operations.enumerated() {
+            guard case .convolution(_, let c) = operation else { continue }
+            let shape = network.shapes[i], area = Double(shape.up * shape.up) / Double(shape.down * shape.down)
+            let count = Double(c.inputs / c.groups * c.outputs * c.kernelHeight * c.kernelWidth) * area
+            all += count
+            if c.kernelHeight == 3, c.kernelWidth == 3, c.stride == 1, c.groups == 1, c.inputs >= 32, c.outputs >= 32 { fast += count }
+        }
+        return fast > all / 2
     }
 
     private static func fromEnvironment() throws -> InstructionSet? {

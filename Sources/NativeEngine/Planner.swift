@@ -9,6 +9,8 @@ struct Planner {
     let graph: Graph
     let instructionSet: NativeEngine.InstructionSet
     let half: Bool
+    /// Whether 3×3 convolutions may run by Winograd's algorithm.
+    let winograd: Bool
     private(set) var slots: [Program.Slot] = []
     private(set) var stages: [Stage] = []
     /// By node.
@@ -25,13 +27,14 @@ struct Planner {
         var input: Int
         var end: Int
         var residual: Int?
-        var tail: ConvolutionStage.Tail?
+        var tail: ConvolutionTail?
         /// The node whose size the convolution's output has.
         var sizeOf: Int
     }
 
-    init(_ graph: Graph, instructionSet: NativeEngine.InstructionSet, half: Bool) {
+    init(_ graph: Graph, instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool) {
         self.graph = graph
+        self.winograd = winograd && !half
         self.instructionSet = instructionSet
         self.half = half
         slotOf = [Int?](repeating: nil, count: graph.nodes.count)
@@ -196,6 +199,9 @@ struct Planner {
 
     private mutating func emit(_ chain: Chain) {
         let sources = sources(chain.input, for: chain.kernel)
+        // A compact slot has no padding channels.
+        let winograd = winograd && WinogradStage.suits(chain.kernel, instructionSet) && sources.allSatisfy { !slots[$0.slot].isCompact }
+        if winograd { for source in sources { slots[source.slot].margin = max(slots[source.slot].margin, WinogradStage.margin) } }
         let residual = chain.residual.map { floats($0) }
         var output: Int?
         if chain.tail == nil {
@@ -203,10 +209,17 @@ struct Planner {
             slotOf[chain.end] = output
         }
         let packed = PackedKernel(
-            chain.kernel, sources: sources, pixelStrides: sources.map { slots[$0.slot].paddedChannels }, instructionSet: instructionSet, half: half)
+            chain.kernel, sources: sources, pixelStrides: sources.map { slots[$0.slot].paddedChannels }, instructionSet: instructionSet, half: half,
+            winograd: winograd)
+        let size = graph.nodes[chain.sizeOf]
+        if winograd {
+            stages.append(WinogradStage(
+                kernel: chain.kernel, packed: packed, sources: sources, residual: residual, tail: chain.tail, output: output, up: size.up,
+                down: size.down))
+            return
+        }
         // A kernel exists for every available instruction set.
         let convolve = acuity_convolution_kernel(instructionSet.kernels, half)!
-        let size = graph.nodes[chain.sizeOf]
         stages.append(ConvolutionStage(
             kernel: chain.kernel, packed: packed, convolve: convolve, sources: sources.map(\.slot), half: half, residual: residual,
             tail: chain.tail, output: output, up: size.up, down: size.down))

@@ -41,12 +41,12 @@ final class Program: @unchecked Sendable {
     let stages: [Stage]
 
     /// - Throws: ``AcuityError`` with code `.network` for a network too large to pack.
-    init(_ model: Model, instructionSet: NativeEngine.InstructionSet, half: Bool) throws {
+    init(_ model: Model, instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool) throws {
         self.instructionSet = instructionSet
         self.half = half
         channels = model.network.shapes[0].channels
         sizeMultiple = model.network.sizeMultiple
-        var planner = Planner(try Graph(model), instructionSet: instructionSet, half: half)
+        var planner = Planner(try Graph(model), instructionSet: instructionSet, half: half, winograd: winograd)
         planner.plan()
         slots = planner.slots
         stages = planner.stages

@@ -9,6 +9,8 @@ enum Reach {
     case window(step: Int, before: Int, after: Int)
     /// From `y / by − margin` to `y / by + margin`.
     case divided(by: Int, margin: Int)
+    /// A tile of four rows at once: from `tile − 1` to `tile + 4`, or the tile itself with margin 0.
+    case tile(margin: Int)
     case all
 
     static let same = Reach.window(step: 1, before: 0, after: 0)
@@ -18,6 +20,7 @@ enum Reach {
         switch self {
         case .window(let step, let before, let after): (max(0, step * y - before), min(height - 1, step * y + after))
         case .divided(let by, let margin): (max(0, y / by - margin), min(height - 1, y / by + margin))
+        case .tile(let margin): (max(0, y / 4 * 4 - margin), min(height - 1, y / 4 * 4 + 3 + margin))
         case .all: (0, height - 1)
         }
     }
@@ -51,6 +54,23 @@ class Stage {
     /// The widest stretch of a row that `run` takes at once, or `nil` if only whole rows.
     var widestStretch: Int? { nil }
 
+    /// Shares out rows among threads: several pieces of work for each, in whole tiles of the direct convolution
+    /// (24 columns are a multiple of every tile's width).
+    func share(rows: Int, columns: Int, threads: Int) -> (pieces: Int, extent: Int) {
+        guard let widest = widestStretch else { return (rows, max(1, columns)) }
+        let wanted = min(widest, max(96, rows * columns / (threads * 16)))
+        let stretches = max(1, (columns + wanted - 1) / wanted)
+        let stretch = min(widest, ((columns + stretches - 1) / stretches + 23) / 24 * 24)
+        return (rows * ((columns + stretch - 1) / stretch), stretch)
+    }
+
+    /// Makes one of the phase's pieces.
+    func run(_ e: Execution, phase: Execution.Phase, piece: Int, thread: Int) {
+        let columns = e.columns(self), stretches = (columns + phase.extent - 1) / phase.extent
+        let first = piece % stretches * phase.extent
+        run(e, row: phase.first + piece / stretches, columns: first..<min(columns, first + phase.extent), thread: thread)
+    }
+
     /// Makes columns of one row.
     func run(_ e: Execution, row: Int, columns: Range<Int>, thread: Int) {}
 }
@@ -73,14 +93,26 @@ final class InputStage: Stage {
     }
 }
 
-/// A convolution with bias, slope and residual sum, into a slot or pixel-shuffled straight into the output raster.
-final class ConvolutionStage: Stage {
-    /// The end of a network: outputs ordered [dy][dx][channel] go to the raster, on top of the nearest-enlarged input.
-    struct Tail {
-        let factor: Int
-        let channels: Int
-        let addsInput: Bool
+/// The end of a network: outputs ordered [dy][dx][channel] go to the raster, on top of the nearest-enlarged input.
+struct ConvolutionTail {
+    let factor: Int
+    let channels: Int
+    let addsInput: Bool
+
+    /// - Parameters:
+    ///   - pixels: the columns of the row before the shuffle, `stride` floats each.
+    ///   - width: columns of the whole row.
+    func write(_ e: Execution, _ pixels: UnsafePointer<Float>, stride: Int, row: Int, columns: Range<Int>, width: Int) {
+        let run = factor * channels, outStride = width * run
+        acuity_shuffle_out(
+            e.program.instructionSet.kernels, pixels, stride, columns.count, Int32(factor), Int32(channels),
+            addsInput ? e.input + (row * e.width + columns.lowerBound) * channels : nil,
+            e.output + row * factor * outStride + columns.lowerBound * run, outStride)
     }
+}
+
+/// A direct convolution with bias, slope and residual sum, into a slot or pixel-shuffled straight into the output raster.
+final class ConvolutionStage: Stage {
     let kernel: PackedKernel
     let convolve: acuity_convolve
     let sources: [Int]
@@ -88,11 +120,11 @@ final class ConvolutionStage: Stage {
     let height: Int, width: Int, step: Int
     let padding: Convolution.Padding
     let residual: Int?
-    let tail: Tail?
+    let tail: ConvolutionTail?
     let paddedOutputs: Int
 
     init(
-        kernel: Kernel, packed: PackedKernel, convolve: acuity_convolve, sources: [Int], half: Bool, residual: Int?, tail: Tail?, output: Int?,
+        kernel: Kernel, packed: PackedKernel, convolve: acuity_convolve, sources: [Int], half: Bool, residual: Int?, tail: ConvolutionTail?, output: Int?,
         up: Int, down: Int
     ) {
         let reach = Reach.window(step: kernel.stride, before: kernel.height / 2, after: kernel.height / 2)
@@ -153,12 +185,7 @@ final class ConvolutionStage: Stage {
             segment.stride32 = paddedOutputs
             segment.out32 = scratch - columns.lowerBound * paddedOutputs
             convolve(kernel.description, &segment)
-            let run = tail.factor * tail.channels
-            let stride = e.columns(self) * run
-            acuity_shuffle_out(
-                e.program.instructionSet.kernels, scratch, paddedOutputs, columns.count, Int32(tail.factor), Int32(tail.channels),
-                tail.addsInput ? e.input + (row * e.width + columns.lowerBound) * tail.channels : nil,
-                e.output + row * tail.factor * stride + columns.lowerBound * run, stride)
+            tail.write(e, scratch, stride: paddedOutputs, row: row, columns: columns, width: e.columns(self))
         }
     }
 }
