@@ -61,11 +61,14 @@ public final class NativeEngine: Engine {
         self.threads = pool.threads
     }
 
-    /// - Parameter precision: `nil` is fp32 where most of the network's multiplications are fast in it: 3×3 with stride 1
-    ///   and at least 32 channels in and out, by Winograd's algorithm; else bf16 where the instruction set has it. Where
-    ///   it has not, bf16 becomes fp32, and ``PreparedModel/precision`` says so.
+    /// - Parameter precision: `nil` is fp32 for a network through whose convolutions the picture itself flows (SRCNN,
+    ///   ESRGAN), because bf16 would round the picture; also where fp32 is the faster one: where most multiplications are
+    ///   in 3×3 convolutions with stride 1 and at least 32 channels in and out, by Winograd's algorithm. Else it is bf16.
+    ///   Where the instruction set has no bf16 it becomes fp32, and ``PreparedModel/precision`` says so.
     public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
-        try prepare(model, precision: precision ?? (isFasterInFp32(model.network) ? .fp32 : .bf16), winograd: true)
+        let network = model.network
+        let half = network.addsToPicture && !isFasterInFp32(network)
+        return try prepare(model, precision: precision ?? (half ? .bf16 : .fp32), winograd: true)
     }
 
     /// - Parameter winograd: false for direct convolutions only, whatever is faster.
@@ -96,5 +99,20 @@ public final class NativeEngine: Engine {
             throw AcuityError(.usage, "ACUITY_ISA=\(name): known are \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return set
+    }
+}
+
+extension Network {
+    /// Whether the result is the enlarged picture plus what the convolutions add to it, as in Compact.
+    package var addsToPicture: Bool {
+        func isPicture(_ value: Value) -> Bool {
+            switch operations[value.index] {
+            case .input: true
+            case .enlarge(let x, _, _), .scale(let x, _, _), .slice(let x, _, _): isPicture(x)
+            default: false
+            }
+        }
+        guard case .add(let a, let b) = operations[output.index] else { return false }
+        return isPicture(a) || isPicture(b)
     }
 }

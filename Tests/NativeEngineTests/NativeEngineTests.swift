@@ -278,6 +278,14 @@ private func check(_ model: Model, _ raster: Raster, fp32 tolerance: Float = 2e-
         #expect(seen.first == 0 && seen.last == 1)
     }
 
+    /// Only what is added to the picture may be rounded to bf16 unasked.
+    @Test func defaultPrecision() throws {
+        #expect(try Compact(features: 48, convolutions: 8, scale: 4).network().addsToPicture)
+        let srcnn = try SRCNN(kernels: [9, 5, 5], features: [64, 32], scale: 2).network()
+        #expect(!srcnn.addsToPicture)
+        #expect(try NativeEngine(threads: 1).prepare(randomModel(srcnn)).precision == .fp32)
+    }
+
     @Test func refusals() async throws {
         let model = try randomModel(Self.compact())
         let prepared = try NativeEngine(threads: 1).prepare(model)
