@@ -72,7 +72,7 @@ INLINE void from_frequencies(const __m512 m[6], __m512 y[4]) {
 
 // Neighbouring tiles share two columns, so columns are transformed for several tiles at a time. Pixels are read whole, which
 // the processor foresees; `ahead` pixels before they are needed they are asked for, since they come from the third-level cache.
-enum { tiles_at_a_time = 4, groups_at_a_time = 4, ahead = 12 };
+enum { tiles_at_a_time = 4, groups_at_a_time = 2, ahead = 12 };
 
 INLINE void to_planes(const float *const rows[6], ptrdiff_t stride, int channels, ptrdiff_t tiles, float *out, ptrdiff_t pixel, ptrdiff_t plane) {
     _Alignas(64) float columns[4 * tiles_at_a_time + 2][groups_at_a_time][6][16];
