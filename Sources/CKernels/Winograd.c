@@ -72,7 +72,7 @@ INLINE void from_frequencies(const __m512 m[6], __m512 y[4]) {
 
 // Neighbouring tiles share two columns, so columns are transformed for several tiles at a time. Pixels are read whole, which
 // the processor foresees; `ahead` pixels before they are needed they are asked for, since they come from the third-level cache.
-enum { tiles_at_a_time = 4, groups_at_a_time = 4, ahead = 12 };
+enum { tiles_at_a_time = 4, groups_at_a_time = 2, ahead = 12 };
 
 INLINE void to_planes(const float *const rows[6], ptrdiff_t stride, int channels, ptrdiff_t tiles, float *out, ptrdiff_t pixel, ptrdiff_t plane) {
     _Alignas(64) float columns[4 * tiles_at_a_time + 2][groups_at_a_time][6][16];
@@ -196,46 +196,51 @@ INLINE __m512 leak(__m512 v, __m512 slope) {
     return _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
 }
 
+/// One tile, 16 channels. `whole`: all of its 4×4 pixels exist.
+INLINE void from_planes(const float *m, ptrdiff_t plane, __m512 bias, const float *slope, const acuity_winograd_rows *r, ptrdiff_t x,
+                        ptrdiff_t channel, const bool whole) {
+    __m512 half[6][4];
+    UNROLL for (int j = 0; j < 6; j++) {
+        __m512 d[6];
+        UNROLL for (int i = 0; i < 6; i++) d[i] = _mm512_load_ps(m + (i * 6 + j) * plane);
+        from_frequencies(d, half[j]);
+    }
+    const ptrdiff_t columns = r->columns - x;
+    UNROLL for (int i = 0; i < 4; i++) {
+        if (!whole && i >= r->rows) break;
+        __m512 d[6], y[4];
+        UNROLL for (int j = 0; j < 6; j++) d[j] = half[j][i];
+        from_frequencies(d, y);
+        UNROLL for (int j = 0; j < 4; j++) y[j] = _mm512_add_ps(y[j], bias);
+        if (slope) UNROLL for (int j = 0; j < 4; j++) y[j] = leak(y[j], _mm512_loadu_ps(slope));
+        if (r->residual[i]) {
+            const float *residual = r->residual[i] + x * r->residual_stride + channel;
+            UNROLL for (int j = 0; j < 4; j++)
+                if (whole || j < columns) y[j] = _mm512_add_ps(y[j], _mm512_loadu_ps(residual + j * r->residual_stride));
+        }
+        float *out = r->out[i] + x * r->stride + channel;
+        UNROLL for (int j = 0; j < 4; j++)
+            if (whole || j < columns) _mm512_storeu_ps(out + j * r->stride, y[j]);
+    }
+}
+
 __attribute__((TARGET)) void acuity_winograd_output(
     const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first, ptrdiff_t count,
     const acuity_winograd_rows *r) {
     ptrdiff_t channel = 0;
     for (int i = 0; i < block; i++) channel += (ptrdiff_t)c->block_groups[i] * acuity_lanes;
-    const ptrdiff_t lanes = (ptrdiff_t)c->block_groups[block] * acuity_lanes;
+    const ptrdiff_t end = channel + (ptrdiff_t)c->block_groups[block] * acuity_lanes;
     for (ptrdiff_t tile = 0; tile < count; tile++) {
         const ptrdiff_t x = (first + tile) * 4;
-        const ptrdiff_t columns = r->columns - x < 4 ? r->columns - x : 4;
-        for (ptrdiff_t lane = 0; lane < lanes; lane += 16) {
-            const float *in = m + tile * lanes + lane;
-            const __m512 bias = _mm512_loadu_ps(c->bias + channel + lane);
-            const __m512 slope = c->slope ? _mm512_loadu_ps(c->slope + channel + lane) : SET(1);
+        for (ptrdiff_t o = channel; o < end; o += 16, m += 16) {
+            const __m512 bias = _mm512_loadu_ps(c->bias + o);
+            const float *slope = c->slope ? c->slope + o : NULL;
             // The lines that later stores need come from the third-level cache.
-            UNROLL for (int i = 0; i < 4; i++) {
+            UNROLL for (int i = 0; i < 4; i++)
                 if (i < r->rows && tile + 3 < count)
-                    UNROLL for (int j = 0; j < 4; j++) __builtin_prefetch(r->out[i] + (x + 12 + j) * r->stride + channel + lane, 1);
-            }
-            __m512 half[6][4];
-            UNROLL for (int j = 0; j < 6; j++) {
-                __m512 d[6];
-                UNROLL for (int i = 0; i < 6; i++) d[i] = _mm512_load_ps(in + (i * 6 + j) * m_plane);
-                from_frequencies(d, half[j]);
-            }
-            UNROLL for (int i = 0; i < 4; i++) {
-                if (i < r->rows) {
-                    __m512 d[6], y[4];
-                    UNROLL for (int j = 0; j < 6; j++) d[j] = half[j][i];
-                    from_frequencies(d, y);
-                    float *out = r->out[i] + x * r->stride + channel + lane;
-                    const float *residual = r->residual[i] ? r->residual[i] + x * r->residual_stride + channel + lane : NULL;
-                    UNROLL for (int j = 0; j < 4; j++) {
-                        if (j < columns) {
-                            y[j] = leak(_mm512_add_ps(y[j], bias), slope);
-                            if (residual) y[j] = _mm512_add_ps(y[j], _mm512_loadu_ps(residual + j * r->residual_stride));
-                            _mm512_storeu_ps(out + j * r->stride, y[j]);
-                        }
-                    }
-                }
-            }
+                    UNROLL for (int j = 0; j < 4; j++) __builtin_prefetch(r->out[i] + (x + 12 + j) * r->stride + o, 1);
+            if (r->rows == 4 && x + 4 <= r->columns) from_planes(m, m_plane, bias, slope, r, x, o, true);
+            else from_planes(m, m_plane, bias, slope, r, x, o, false);
         }
     }
 }

@@ -75,6 +75,8 @@ func realWeights() async throws {
     }
     let best = try NativeEngine(), raster = picture(160, 120)
     let exact = try await best.prepare(model, precision: .fp32).run(raster)
-    let fast = try await best.prepare(model).run(raster)
-    #expect(psnr(fast, exact) >= 55)
+    let rounded = try await best.prepare(model, precision: .bf16).run(raster)
+    #expect(psnr(rounded, exact) >= 55)
+    // Without a wish, whatever is fastest keeps the same promise.
+    #expect(try await psnr(best.prepare(model).run(raster), exact) >= 55)
 }
