@@ -74,7 +74,7 @@ public final class NativeEngine: Engine {
         return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
     }
 
-    /// Twice bf16's rate, half of what Winograd's algorithm saves, is what makes fp32 the faster one.
+    /// bf16 multiplies twice as fast, Winograd's algorithm needs a quarter of the multiplications.
     private func isFasterInFp32(_ network: Network) -> Bool {
         guard acuity_has_winograd(instructionSet.kernels) else { return true }
         var all = 0.0, fast = 0.0
