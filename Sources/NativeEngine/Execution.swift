@@ -218,8 +218,8 @@ struct Schedule {
             slot.paddedChannels * (slot.needsFloats ? 4 : 2) * max(1, slot.up) * slot.width(width) / slot.down
         }.max() ?? 1
         // Winograd's algorithm reads more weights per pass and hides where rows come from: larger strips are faster.
-        let bytes = program.stages.contains { $0 is WinogradStage } ? 4 << 20 : 2 << 20
-        let rows = max(4, min(64, bytes / max(1, bytesPerRow)))
+        let winograd = program.stages.contains { $0 is WinogradStage }
+        let rows = max(winograd ? 24 : 4, min(64, (winograd ? 4 << 20 : 2 << 20) / max(1, bytesPerRow)))
         return (rows + unit - 1) / unit * unit
     }
 }

@@ -62,7 +62,8 @@ public final class NativeEngine: Engine {
     }
 
     /// - Parameter precision: `nil` is fp32 where most of the network's multiplications are fast in it: 3×3 with stride 1
-    ///   and at least 32 channels in and out, by Winograd's algorithm; else bf16 where the instruction set has it. Where
+    ///   and at least 32 channels in and out, at most twice as many in as out, no larger than the input, by Winograd's
+    ///   algorithm; else bf16 where the instruction set has it. Where
     ///   it has not, bf16 becomes fp32, and ``PreparedModel/precision`` says so.
     public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
         try prepare(model, precision: precision ?? (isFasterInFp32(model.network) ? .fp32 : .bf16), winograd: true)
@@ -83,7 +84,7 @@ public final class NativeEngine: Engine {
             let shape = network.shapes[i], area = Double(shape.up * shape.up) / Double(shape.down * shape.down)
             let count = Double(c.inputs / c.groups * c.outputs * c.kernelHeight * c.kernelWidth) * area
             all += count
-            if c.kernelHeight == 3, c.kernelWidth == 3, c.stride == 1, c.groups == 1, c.inputs >= 32, c.outputs >= 32 { fast += count }
+            if c.kernelHeight == 3, c.kernelWidth == 3, c.stride == 1, c.groups == 1, c.inputs >= 32, c.outputs >= 32, c.inputs <= 2 * c.outputs, shape.up <= shape.down { fast += count }
         }
         return fast > all / 2
     }
