@@ -217,7 +217,9 @@ struct Schedule {
         let bytesPerRow = program.slots.map { slot in
             slot.paddedChannels * (slot.needsFloats ? 4 : 2) * max(1, slot.up) * slot.width(width) / slot.down
         }.max() ?? 1
-        let rows = max(4, min(64, (2 << 20) / max(1, bytesPerRow)))
+        // Winograd's algorithm reads more weights per pass and hides where rows come from: larger strips are faster.
+        let winograd = program.stages.contains { $0 is WinogradStage }
+        let rows = max(winograd ? 24 : 4, min(64, (winograd ? 4 << 20 : 2 << 20) / max(1, bytesPerRow)))
         return (rows + unit - 1) / unit * unit
     }
 }

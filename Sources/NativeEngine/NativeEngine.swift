@@ -63,8 +63,9 @@ public final class NativeEngine: Engine {
 
     /// - Parameter precision: `nil` is fp32 for a network through whose convolutions the picture itself flows (SRCNN,
     ///   ESRGAN), because bf16 would round the picture; also where fp32 is the faster one: where most multiplications are
-    ///   in 3×3 convolutions with stride 1 and at least 32 channels in and out, by Winograd's algorithm. Else it is bf16.
-    ///   Where the instruction set has no bf16 it becomes fp32, and ``PreparedModel/precision`` says so.
+    ///   in 3×3 convolutions with stride 1, at least 32 channels in and out, at most twice as many in as out, no larger
+    ///   than the input, by Winograd's algorithm. Else it is bf16. Where the instruction set has no bf16 it becomes fp32,
+    ///   and ``PreparedModel/precision`` says so.
     public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
         let network = model.network
         let half = network.addsToPicture && !isFasterInFp32(network)
@@ -77,7 +78,7 @@ public final class NativeEngine: Engine {
         return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
     }
 
-    /// Twice bf16's rate, half of what Winograd's algorithm saves, is what makes fp32 the faster one.
+    /// bf16 multiplies twice as fast, Winograd's algorithm needs a quarter of the multiplications.
     private func isFasterInFp32(_ network: Network) -> Bool {
         guard acuity_has_winograd(instructionSet.kernels) else { return true }
         var all = 0.0, fast = 0.0
@@ -86,7 +87,8 @@ public final class NativeEngine: Engine {
             let shape = network.shapes[i], area = Double(shape.up * shape.up) / Double(shape.down * shape.down)
             let count = Double(c.inputs / c.groups * c.outputs * c.kernelHeight * c.kernelWidth) * area
             all += count
-            if c.kernelHeight == 3, c.kernelWidth == 3, c.stride == 1, c.groups == 1, c.inputs >= 32, c.outputs >= 32 { fast += count }
+            let isSquare = c.kernelHeight == 3 && c.kernelWidth == 3 && c.stride == 1 && c.groups == 1
+            if isSquare, c.inputs >= 32, c.outputs >= 32, c.inputs <= 2 * c.outputs, shape.up <= shape.down { fast += count }
         }
         return fast > all / 2
     }
