@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /// Raised whenever the table changes; a plug-in with another number is refused.
-#define ACUITY_TORCH_ABI 1
+#define ACUITY_TORCH_ABI 2
 /// Every function takes an error buffer of this many bytes and leaves one line in it when it fails.
 #define ACUITY_TORCH_ERROR_CAPACITY 512
 
@@ -50,6 +50,15 @@ typedef enum {
 typedef int32_t AcuityStatus;
 /// Where a function leaves its result.
 #define AcuityResult AcuityTensor *ACUITY_NULLABLE *ACUITY_NONNULL
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+#include "CTorchDegradation.h"
+#include "CTorchTraining.h"
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
 
 /// Devices are libtorch's strings: "cpu", "cuda", "cuda:1". Images are N×C×H×W.
 typedef struct {
@@ -132,6 +141,9 @@ typedef struct {
     /// `average = decay · average + (1 − decay) · parameter`.
     AcuityStatus (*average)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL averages, AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL parameters,
                             int32_t count, double decay, char *error);
+
+    AcuityDegradationTable degradation;
+    AcuityTrainingTable training;
 } AcuityTorchTable;
 
 /// The plug-in's only symbol.

@@ -2,84 +2,18 @@
 //
 // Nothing throws across the C boundary, and no thread-local state (grad mode, autocast) outlives a call: mixed
 // precision is explicit, by the type of the weights.
-#include "../include/CTorch.h"
+#include "support.h"
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
+#include "degradation.h"
+#include "training.h"
+
 #if __has_include(<torch/version.h>)
 #include <torch/version.h>
 #else
 #include <torch/csrc/api/include/torch/version.h>
 #endif
 
-#include <cmath>
-#include <cstring>
-#include <map>
-#include <string>
-#include <vector>
-
-struct AcuityTensor {
-    at::Tensor value;
-};
-
 namespace {
-
-void describe(const char *message, char *error) {
-    size_t length = 0;  // the first line is the reason, the rest a backtrace
-    while (message[length] && message[length] != '\n' && length + 1 < ACUITY_TORCH_ERROR_CAPACITY) length++;
-    std::memcpy(error, message, length);
-    error[length] = 0;
-}
-
-template <typename Body>
-AcuityStatus guarded(char *error, Body body) {
-    try {
-        body();
-        return 0;
-    } catch (const c10::Error &e) {
-        describe(e.what_without_backtrace(), error);
-    } catch (const std::exception &e) {
-        describe(e.what(), error);
-    } catch (...) {
-        describe("unknown C++ exception", error);
-    }
-    return 1;
-}
-
-/// Runs `body` and hands its tensor to the caller.
-template <typename Body>
-AcuityStatus make(AcuityResult out, char *error, Body body) {
-    return guarded(error, [&] { *out = new AcuityTensor{body()}; });
-}
-
-at::ScalarType scalarType(AcuityDType type) {
-    switch (type) {
-        case ACUITY_UINT8: return at::kByte;
-        case ACUITY_FLOAT32: return at::kFloat;
-        case ACUITY_BFLOAT16: return at::kBFloat16;
-    }
-    TORCH_CHECK(false, "unknown element type");
-}
-
-std::vector<at::Tensor> list(AcuityTensor *const *tensors, int32_t count) {
-    std::vector<at::Tensor> result;
-    for (int32_t i = 0; i < count; i++) result.push_back(tensors[i]->value);
-    return result;
-}
-
-std::vector<at::Tensor> gradients(const std::vector<at::Tensor> &parameters) {
-    std::vector<at::Tensor> result;
-    for (const auto &p : parameters) {
-        TORCH_CHECK(p.grad().defined(), "a parameter has no gradient");
-        result.push_back(p.grad());
-    }
-    return result;
-}
-
-at::Generator generator(const char *device) {
-    return at::globalContext().defaultGenerator(at::Device(device));
-}
 
 // The process.
 
@@ -400,6 +334,7 @@ const AcuityTorchTable table = {
     pixelShuffle, pixelUnshuffle, nearest, separable, normalise,
     image, quantise, luma,
     loss, backward, zeroGradients, adam, muon, average,
+    degradationTable, trainingTable,
 };
 
 }  // namespace

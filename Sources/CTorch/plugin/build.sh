@@ -12,7 +12,7 @@ out=${2:-$cache/libacuity_torch-$abi.so}
 [ -f "$torch/include/ATen/ATen.h" ] || { echo "build.sh: no ATen/ATen.h under $torch/include" >&2; exit 1; }
 
 # An unchanged source against the same libtorch is not compiled again.
-stamp=$(cat "$here/acuity_torch.cpp" "$here/../include/CTorch.h" "$0" | cksum | cut -d' ' -f1)-$(cd "$torch" && pwd)
+stamp=$(cat "$here"/*.cpp "$here"/*.h "$here"/../include/*.h "$0" | cksum | cut -d' ' -f1)-$(cd "$torch" && pwd)
 if [ -f "$out" ] && [ "$(cat "$out.stamp" 2>/dev/null)" = "$stamp" ]; then echo "$out"; exit 0; fi
 
 lib=$torch/lib
