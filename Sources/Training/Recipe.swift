@@ -26,6 +26,9 @@ public struct Recipe: Sendable, Codable {
     /// Fraction of the patches, in the second half of the run, that are drawn as flat colours and gradients, so that flat
     /// areas stay flat; 0 is none.
     public var smooth: Double
+    /// How low resolution is made: `"bicubic"`, or an object with a name and what differs from the published settings:
+    /// `{"name": "real-esrgan", "first": {"jpeg": [10, 95]}}`; see docs/degradations.md.
+    public var degradation: Degradation
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
     /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` says; 0 is none.
@@ -106,7 +109,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, loss
+        case name, architecture, scale, minutes, batch, patch, smooth, degradation, loss
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -131,6 +134,7 @@ public struct Recipe: Sendable, Codable {
             patch = try c.decode([PatchStage].self, forKey: .patch)
         }
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
+        degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
         optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
@@ -157,6 +161,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(batch, forKey: .batch)
         try c.encode(patch, forKey: .patch)
         try c.encode(smooth, forKey: .smooth)
+        try c.encode(degradation, forKey: .degradation)
         try c.encode(loss, forKey: .loss)
         try c.encode(mseFraction, forKey: .mseFraction)
         try c.encode(optimiser, forKey: .optimiser)

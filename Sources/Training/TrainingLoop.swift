@@ -63,7 +63,7 @@ public func train(
 
     let network = try recipe.network()
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
-    let sampler = PairSampler(try CropShards(recipe.data), network: network, device: device, runtime: runtime)
+    let sampler = PairSampler(try CropShards(recipe.data), degradation: recipe.degradation, network: network, device: device, runtime: runtime)
     let validation = try Validation(ImageShard(recipe.validation), network: network, device: device, runtime: runtime)
     if FileManager.default.fileExists(atPath: checkpoint) {
         guard resume else { throw AcuityError(.training, "\(checkpoint): exists; continue it with --resume or choose another folder") }
@@ -88,9 +88,9 @@ public func train(
         let fraction = fraction()
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
-        let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let output = try state.network(low, precision: recipe.precision)
-        let loss = recipe.loss == .mse || fraction >= 1 - recipe.mseFraction ? try output.mse(to: high) : try output.l1(to: high)
+        let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
+        let output = try state.network(pair.low, precision: recipe.precision)
+        let loss = recipe.loss == .mse || fraction >= 1 - recipe.mseFraction ? try output.mse(to: pair.target) : try output.l1(to: pair.target)
         try loss.backward()
         try state.update(rate: rate, decay: recipe.ema)
 

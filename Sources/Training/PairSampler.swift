@@ -1,0 +1,60 @@
+// PairSampler: random batches of low and high resolution for training, made on the device.
+
+import SuperResolution
+import TorchEngine
+
+/// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
+struct TrainingPair {
+    /// What the network sees.
+    var low: TorchTensor
+    /// The ground truth, for discriminators.
+    var high: TorchTensor
+    /// The ground truth for losses on pixels and features: sharpened where the degradation does so, otherwise ``high`` itself.
+    var target: TorchTensor
+}
+
+/// Random pairs of low and high resolution from crops.
+final class PairSampler {
+    private let crops: CropShards
+    private let degrader: Degrader
+    private let network: Network
+    private let device: String
+    private let runtime: TorchRuntime
+
+    init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
+        self.crops = crops
+        self.network = network
+        self.device = device
+        self.runtime = runtime
+        degrader = Degrader(degradation, scale: network.scale, device: device, runtime: runtime)
+    }
+
+    /// - Parameters:
+    ///   - side: low-resolution pixels.
+    ///   - smooth: see ``Recipe/smooth``.
+    func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
+        let scale = network.scale
+        // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (bicubic's filter
+        // reaches 2½ pixels; of wider blurs the border is a fair sample).
+        let margin = max(0, min(3, (crops.size / scale - side) / 2))
+        let wide = side + 2 * margin
+        let bytes = try crops.batch(batch, side: wide * scale, smooth: smooth, using: &random)
+        let image = try TorchTensor(bytes: bytes, shape: [batch, wide * scale, wide * scale, 3], device: device, runtime: runtime).image()
+        let made = try degrader(image, using: &random)
+        func finished(_ x: TorchTensor, scale: Int) throws -> TorchTensor {
+            let patch = try x.centre(margin: margin * scale, side: side * scale)
+            return network.colour == .luma ? try patch.luma() : patch
+        }
+        let high = try finished(image, scale: scale)
+        return TrainingPair(
+            low: try finished(made.low, scale: 1), high: high, target: made.record.unsharpMask == nil ? high : try finished(made.target, scale: scale))
+    }
+}
+
+extension TorchTensor {
+    /// The square that is left when `margin` pixels go on every side.
+    fileprivate func centre(margin: Int, side: Int) throws -> TorchTensor {
+        if margin == 0 { return self }
+        return try slice(dimension: 2, first: margin, count: side).slice(dimension: 3, first: margin, count: side)
+    }
+}
