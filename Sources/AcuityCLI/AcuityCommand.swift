@@ -28,6 +28,7 @@ let acuityVersion = "0.1.0"
             EvaluateCommand.self,
             BenchCommand.self,
             DatasetCommand.self,
+            DegradeCommand.self,
             TrainCommand.self,
             ReleaseCommand.self,
             TurnsCommand.self,
