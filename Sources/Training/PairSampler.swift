@@ -1,27 +1,27 @@
 // PairSampler: random batches of low and high resolution for training, made on the device.
 
-import SuperResolution
-import TorchEngine
+package import SuperResolution
+package import TorchEngine
 
 /// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
-struct TrainingPair {
+package struct TrainingPair {
     /// What the network sees.
-    var low: TorchTensor
+    package var low: TorchTensor
     /// The ground truth, for discriminators.
-    var high: TorchTensor
+    package var high: TorchTensor
     /// The ground truth for losses on pixels and features: sharpened where the degradation does so, otherwise ``high`` itself.
-    var target: TorchTensor
+    package var target: TorchTensor
 }
 
 /// Random pairs of low and high resolution from crops.
-final class PairSampler {
+package final class PairSampler {
     private let crops: CropShards
     private let degrader: Degrader
     private let network: Network
     private let device: String
     private let runtime: TorchRuntime
 
-    init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
+    package init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
         self.crops = crops
         self.network = network
         self.device = device
@@ -32,7 +32,7 @@ final class PairSampler {
     /// - Parameters:
     ///   - side: low-resolution pixels.
     ///   - smooth: see ``Recipe/smooth``.
-    func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
+    package func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
         let scale = network.scale
         // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (bicubic's filter
         // reaches 2½ pixels; of wider blurs the border is a fair sample).

@@ -57,7 +57,7 @@ public struct CameraModel: DegradationModel {
     /// The probability of over-sharpening, for the batch; its Gaussian in pixels and its strength.
     public var sharpening = 0.5
     public var sharpeningSigma = Span(0.5, 1.5)
-    public var sharpeningWeight = Span(0.3, 2)
+    public var sharpeningWeight = Span(0.3, 1.5)
     /// The probability of JPEG, for the batch, its quality, and the probability of 4:2:0.
     public var compressed = 0.9
     public var jpeg = Span(50, 95)
