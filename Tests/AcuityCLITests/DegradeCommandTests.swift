@@ -14,7 +14,11 @@ private let hasTorch: Bool = {
 }()
 
 private func degradable(in folder: Folder) throws {
-    let samples = (0..<(37 * 30 * 3)).map { Float(($0 / 3 % 37 * 7 + $0 / 111 * 5 + $0 % 3 * 40) % 256) / 255 }
+    let samples: [Float] = (0..<3330).map { index in
+        let (x, y, channel) = (index / 3 % 37, index / 111, index % 3)
+        let level: Int = (7 * x + 5 * y + 40 * channel) % 256
+        return Float(level) / 255
+    }
     let picture = Picture(pixels: PixelBuffer(Raster(width: 37, height: 30, channels: 3, samples: samples), depth: .eight))
     try picture.write(to: folder.url.appendingPathComponent("in.png").path)
 }
