@@ -332,7 +332,8 @@ private let harbour = URL(fileURLWithPath: #filePath).deletingLastPathComponent(
         #expect(result.values == [2, 3, 4, 5, 6, 7])
     }
 
-    /// A ramp enlarged by f about its centre has 1/f of its slope; the untouched channel stays.
+    /// A ramp enlarged by f about its centre has 1/f of its slope (within 6 % of a step: libtorch's cubic has a = −0.75); the
+    /// untouched channel stays.
     @Test func magnificationMovesOutwards() throws {
         let (w, h) = (41, 31)
         let x = Tensor(shape: [1, 3, h, w], values: (0..<3 * w * h).map { Float($0 % w) / 100 })
@@ -340,14 +341,14 @@ private let harbour = URL(fileURLWithPath: #filePath).deletingLastPathComponent(
         for u in 12..<29 {
             let offset = Float(u) - 20
             let row = 15 * w
-            #expect(abs(result[row + u] - (0.2 + offset / 125)) < 1e-4)
+            #expect(abs(result[row + u] - (0.2 + offset / 125)) < 6e-4)
             #expect(abs(result[w * h + row + u] - x.values[row + u]) < 1e-5)
-            #expect(abs(result[2 * w * h + row + u] - (0.2 + offset / 80)) < 1e-4)
+            #expect(abs(result[2 * w * h + row + u] - (0.2 + offset / 80)) < 6e-4)
         }
         // About the left edge that edge stays.
         let left = try torch(x).magnified([1.25, 1.25, 1.25], about: [-1, 0]).floats().values
         let expected: Float = 0.159  // the ramp at 20.5 / 1.25 − 0.5
-        #expect(abs(left[15 * w + 20] - expected) < 1e-4)
+        #expect(abs(left[15 * w + 20] - expected) < 6e-4)
     }
 
     @Test func vignettingIsTheLaw() throws {
