@@ -161,7 +161,7 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
 #define PRODUCTS(VECTORS)                                                                                               \
     __attribute__((noinline, TARGET)) static void products_##VECTORS(                                                   \
         const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane, const float *weights, ptrdiff_t channels, float *m,       \
-        ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {                         \
+        ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {                         \
         enum { lanes = VECTORS * 16 };                                                                                  \
         const ptrdiff_t runs = (tiles + 5) / 6;                                                                         \
         for (int f = 0; f < frequencies; f++, weights += channels * lanes) {                                            \
@@ -171,16 +171,16 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
                 const float *in = v + f * v_plane + tile * v_pixel, *near = next + run % VECTORS * channels * 16;      \
                 const ptrdiff_t left = (frequencies - f) * runs - run;                                                  \
                 const float *far = left <= fetch_count ? fetch[fetch_count - left] : in;                                \
-                float *out = m + f * m_plane + tile * lanes;                                                            \
+                float *out = m + f * m_plane + tile * m_pixel;                                                           \
                 const ptrdiff_t count = tiles / runs + (run < tiles % runs);                                            \
                 tile += count;                                                                                          \
                 switch (count) {                                                                                        \
-                case 1: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 1); break;                  \
-                case 2: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 2); break;                  \
-                case 3: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 3); break;                  \
-                case 4: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 4); break;                  \
-                case 5: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 5); break;                  \
-                case 6: product(in, v_pixel, weights, channels, out, lanes, near, far, VECTORS, 6); break;                  \
+                case 1: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 1); break;                  \
+                case 2: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 2); break;                  \
+                case 3: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 3); break;                  \
+                case 4: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 4); break;                  \
+                case 5: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 5); break;                  \
+                case 6: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 6); break;                  \
                 }                                                                                                       \
             }                                                                                                           \
         }                                                                                                               \
@@ -191,14 +191,15 @@ PRODUCTS(3)
 PRODUCTS(4)
 
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane,
-                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {
+                              float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch,
+                              ptrdiff_t fetch_count) {
     const float *weights = c->weights;
     for (int i = 0; i < block; i++) weights += frequencies * v_pixel * c->block_groups[i] * acuity_lanes;
     switch (c->block_groups[block]) {
-    case 1: return products_1(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
-    case 2: return products_2(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
-    case 3: return products_3(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
-    case 4: return products_4(v, v_pixel, v_plane, weights, v_pixel, m, m_plane, tiles, fetch, fetch_count);
+    case 1: return products_1(v, v_pixel, v_plane, weights, v_pixel, m, m_pixel, m_plane, tiles, fetch, fetch_count);
+    case 2: return products_2(v, v_pixel, v_plane, weights, v_pixel, m, m_pixel, m_plane, tiles, fetch, fetch_count);
+    case 3: return products_3(v, v_pixel, v_plane, weights, v_pixel, m, m_pixel, m_plane, tiles, fetch, fetch_count);
+    case 4: return products_4(v, v_pixel, v_plane, weights, v_pixel, m, m_pixel, m_plane, tiles, fetch, fetch_count);
     }
 }
 
@@ -238,12 +239,12 @@ INLINE void from_planes(const float *m, ptrdiff_t plane, __m512 bias, const floa
 }
 
 __attribute__((TARGET)) void acuity_winograd_output(
-    const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first, ptrdiff_t count,
+    const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first, ptrdiff_t count,
     const acuity_winograd_rows *r) {
     ptrdiff_t channel = 0;
     for (int i = 0; i < block; i++) channel += (ptrdiff_t)c->block_groups[i] * acuity_lanes;
     const ptrdiff_t end = channel + (ptrdiff_t)c->block_groups[block] * acuity_lanes;
-    for (ptrdiff_t tile = 0; tile < count; tile++) {
+    for (ptrdiff_t tile = 0; tile < count; tile++, m += m_pixel - (end - channel)) {
         const ptrdiff_t x = (first + tile) * size, ahead = tile + 3 < count ? 3 * size * r->stride : 0;
         for (ptrdiff_t o = channel; o < end; o += 16, m += 16) {
             const __m512 bias = _mm512_loadu_ps(c->bias + o);
@@ -259,12 +260,13 @@ void acuity_winograd_input(const acuity_convolution *c, const float *const *rows
     (void)c, (void)rows, (void)first, (void)count, (void)v, (void)pixel, (void)plane;
 }
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane,
-                              float *m, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {
+                              float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch,
+                              ptrdiff_t fetch_count) {
     (void)fetch, (void)fetch_count;
-    (void)c, (void)block, (void)v, (void)v_pixel, (void)v_plane, (void)m, (void)m_plane, (void)tiles;
+    (void)c, (void)block, (void)v, (void)v_pixel, (void)v_plane, (void)m, (void)m_pixel, (void)m_plane, (void)tiles;
 }
-void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first,
+void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first,
                             ptrdiff_t count, const acuity_winograd_rows *r) {
-    (void)c, (void)block, (void)m, (void)m_plane, (void)first, (void)count, (void)r;
+    (void)c, (void)block, (void)m, (void)m_pixel, (void)m_plane, (void)first, (void)count, (void)r;
 }
 #endif

@@ -17,7 +17,7 @@ final class WinogradStage: Stage {
     /// Columns beyond a row's edges that its tiles look at.
     static let margin = 6
     /// Bytes for both transforms of a piece of work, of a second-level cache of 1 MB.
-    private static let cacheBytes = 800 << 10
+    private static let cacheBytes = 512 << 10
 
     let sources: [Int]
     private let kernel: PackedKernel
@@ -26,8 +26,10 @@ final class WinogradStage: Stage {
     private let tail: ConvolutionTail?
     private let paddedInputs: Int
     private let paddedOutputs: Int
-    /// Channels of the widest block.
-    private let blockOutputs: Int
+    /// Whether products overwrite their factors.
+    private let isInPlace: Bool
+    /// Floats from tile to tile among the products.
+    private let outputPixel: Int
     /// The most stretches of input that are fetched ahead.
     private static let mostFetched = 256
     /// Pointers of a thread's scratch memory.
@@ -52,8 +54,9 @@ final class WinogradStage: Stage {
         self.tail = tail
         paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
         paddedOutputs = (kernel.outputs + 15) / 16 * 16
-        blockOutputs = min(64, paddedOutputs)
-        tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + blockOutputs)) / 6 * 6))
+        isInPlace = paddedOutputs <= min(64, paddedInputs)
+        outputPixel = isInPlace ? paddedInputs : min(64, paddedOutputs)
+        tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
         var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1)) }
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
         super.init(
@@ -63,9 +66,9 @@ final class WinogradStage: Stage {
 
     /// Distances from frequency to frequency, in floats: 64 bytes more than a power of two, see Winograd.c.
     private var inputPlane: Int { tiles * paddedInputs + 16 }
-    private var outputPlane: Int { tiles * blockOutputs + 16 }
+    private var outputPlane: Int { tiles * outputPixel + 16 }
 
-    var scratchBytes: Int { 4 * (frequencies * (inputPlane + outputPlane) + (tail == nil ? 0 : size * size * tiles * paddedOutputs)) }
+    var scratchBytes: Int { 4 * (frequencies * (inputPlane + (isInPlace ? 0 : outputPlane)) + (tail == nil ? 0 : size * size * tiles * paddedOutputs)) }
 
     override func share(rows: Int, columns: Int, threads: Int) -> (pieces: Int, extent: Int) {
         let all = (rows + size - 1) / size * ((columns + size - 1) / size)
@@ -81,7 +84,7 @@ final class WinogradStage: Stage {
         let all = (phase.count + size - 1) / size * perRow
         func range(_ piece: Int) -> Range<Int> { min(all, piece * phase.extent)..<min(all, (piece + 1) * phase.extent) }
         let count = range(piece).count
-        let v = e.scratch[thread], m = v + frequencies * inputPlane, pixels = m + frequencies * outputPlane
+        let v = e.scratch[thread], m = isInPlace ? v : v + frequencies * inputPlane, pixels = m + frequencies * outputPlane
         /// The part of each row of tiles that belongs to the piece: its first picture row, tiles, and place in the piece.
         func forEachRow(of piece: Int, _ body: (_ row: Int, _ tiles: Range<Int>, _ place: Int) -> Void) {
             let range = range(piece)
@@ -114,9 +117,8 @@ final class WinogradStage: Stage {
         }
         let height = e.rows(self)
         for block in 0..<Int(kernel.description.pointee.block_count) {
-            let channels = Int(kernel.description.pointee.block_groups[block]) * 16
-            acuity_winograd_multiply(kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPlane, count,
-                fetch, fetchCount)
+            acuity_winograd_multiply(
+                kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPixel, outputPlane, count, fetch, fetchCount)
             forEachRow(of: piece) { row, tiles, place in
                 var out = acuity_winograd_rows()
                 out.rows = Int32(min(size, height - row))
@@ -140,7 +142,7 @@ final class WinogradStage: Stage {
                     }
                 }
                 acuity_winograd_output(
-                    kernel.description, Int32(block), m + place * channels, outputPlane, tiles.lowerBound, tiles.count, &out)
+                    kernel.description, Int32(block), m + place * outputPixel, outputPixel, outputPlane, tiles.lowerBound, tiles.count, &out)
             }
         }
         forEachRow(of: piece) { row, tiles, place in

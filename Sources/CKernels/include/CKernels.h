@@ -83,12 +83,14 @@ void acuity_winograd_kernel(const float weights[_Nonnull 9], float transformed[_
 void acuity_winograd_input(const acuity_convolution *c, const float *_Nonnull const *_Nonnull rows, ptrdiff_t first,
                            ptrdiff_t count, float *v, ptrdiff_t pixel, ptrdiff_t plane);
 
-/// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block].
+/// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block],
+/// `m_pixel` floats from tile to tile. `m` may be `v` itself if there is one block and its pixels are no longer: products
+/// then land where their factors just were, in the first-level cache.
 ///
 /// The last products meanwhile bring what `fetch` lists into the second-level cache: stretches of 16 × `v_pixel` floats
 /// that will be read next. They need not exist.
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel,
-                              ptrdiff_t v_plane, float *m, ptrdiff_t m_plane, ptrdiff_t tiles,
+                              ptrdiff_t v_plane, float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles,
                               const float *_Nullable const *_Nullable fetch, ptrdiff_t fetch_count);
 
 /// Where a row of tiles goes.
@@ -102,7 +104,7 @@ typedef struct {
 } acuity_winograd_rows;
 
 /// AᵀmA, bias, slope and residual for tiles `first ..< first + count` of a row of tiles and one block of channels.
-void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first,
+void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first,
                             ptrdiff_t count, const acuity_winograd_rows *r);
 
 // MARK: Rows
