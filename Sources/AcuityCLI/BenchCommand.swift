@@ -11,7 +11,7 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Runs well-known networks with random weights on a 256×256 picture, beside the processor's arithmetic peak \
             measured in the same run. GFLOP/s count a direct convolution: a multiplication and an addition are two. \
-            Winograd's algorithm needs a quarter of the multiplications, so its share of the peak exceeds 100 %.
+            Winograd's algorithm needs a fifth of the multiplications, so its share of the peak exceeds 100 %.
 
             EXAMPLES
               acuity bench                     a table, all processors
@@ -25,8 +25,11 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(name: [.customShort("j"), .long], help: "Threads; one per processor if not given.")
     var threads: Int?
 
+    @Option(help: "Only networks whose name contains this, e.g. RRDB.")
+    var only = ""
+
     func run() async throws {
-        let benchmark = try EngineBenchmark(threads: threads)
+        let benchmark = try EngineBenchmark(threads: threads, only: only)
         let report = try await benchmark.run { line in
             FileHandle.standardError.write(Data("measuring \(line)\n".utf8))
         }

@@ -137,7 +137,7 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
                     const float *near, const float *far, const int VECTORS, const int TILES) {
     __m512 sum[24];
     UNROLL for (int i = 0; i < TILES * VECTORS; i++) sum[i] = _mm512_setzero_ps();
-    const float *in[2] = {v, v + 4 * pixel};
+    const float *in[3] = {v, v + 4 * pixel, v + 8 * pixel};
     for (ptrdiff_t i = 0; i < channels; i++) {
         __m512 w[4];
         UNROLL for (int j = 0; j < VECTORS; j++) w[j] = _mm512_load_ps(weights + j * 16);
@@ -157,38 +157,37 @@ INLINE void product(const float *v, ptrdiff_t pixel, const float *weights, ptrdi
         UNROLL for (int j = 0; j < VECTORS; j++) _mm512_store_ps(m + t * m_pixel + j * 16, sum[t * VECTORS + j]);
 }
 
-// Tiles are shared out evenly among the runs of the inner loop; six and five at a time reach nearly the same speed.
-#define PRODUCTS(VECTORS)                                                                                               \
+// Tiles are shared out evenly among the runs of the inner loop, each of as many as there are registers for sums; one or
+// two fewer at a time reach nearly the same speed.
+#define CASE(TILES, VECTORS) \
+    case TILES: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, TILES); break;
+#define CASES_6(VECTORS) CASE(1, VECTORS) CASE(2, VECTORS) CASE(3, VECTORS) CASE(4, VECTORS) CASE(5, VECTORS) CASE(6, VECTORS)
+#define CASES_8(VECTORS) CASES_6(VECTORS) CASE(7, VECTORS) CASE(8, VECTORS)
+#define CASES_12(VECTORS) CASES_8(VECTORS) CASE(9, VECTORS) CASE(10, VECTORS) CASE(11, VECTORS) CASE(12, VECTORS)
+#define PRODUCTS(VECTORS, MOST)                                                                                         \
     __attribute__((noinline, TARGET)) static void products_##VECTORS(                                                   \
         const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane, const float *weights, ptrdiff_t channels, float *m,       \
-        ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {                         \
+        ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch, ptrdiff_t fetch_count) {      \
         enum { lanes = VECTORS * 16 };                                                                                  \
-        const ptrdiff_t runs = (tiles + 5) / 6;                                                                         \
+        const ptrdiff_t runs = (tiles + MOST - 1) / MOST;                                                               \
         for (int f = 0; f < frequencies; f++, weights += channels * lanes) {                                            \
             const float *next = weights + (f + 1 < frequencies ? channels * lanes : 0);                                 \
             ptrdiff_t tile = 0;                                                                                         \
             for (ptrdiff_t run = 0; run < runs; run++) {                                                                \
-                const float *in = v + f * v_plane + tile * v_pixel, *near = next + run % VECTORS * channels * 16;      \
+                const float *in = v + f * v_plane + tile * v_pixel, *near = next + run % VECTORS * channels * 16;       \
                 const ptrdiff_t left = (frequencies - f) * runs - run;                                                  \
                 const float *far = left <= fetch_count ? fetch[fetch_count - left] : in;                                \
-                float *out = m + f * m_plane + tile * m_pixel;                                                           \
+                float *out = m + f * m_plane + tile * m_pixel;                                                          \
                 const ptrdiff_t count = tiles / runs + (run < tiles % runs);                                            \
                 tile += count;                                                                                          \
-                switch (count) {                                                                                        \
-                case 1: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 1); break;                  \
-                case 2: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 2); break;                  \
-                case 3: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 3); break;                  \
-                case 4: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 4); break;                  \
-                case 5: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 5); break;                  \
-                case 6: product(in, v_pixel, weights, channels, out, m_pixel, near, far, VECTORS, 6); break;                  \
-                }                                                                                                       \
+                switch (count) { CASES_##MOST(VECTORS) }                                                                \
             }                                                                                                           \
         }                                                                                                               \
     }
-PRODUCTS(1)
-PRODUCTS(2)
-PRODUCTS(3)
-PRODUCTS(4)
+PRODUCTS(1, 12)
+PRODUCTS(2, 12)
+PRODUCTS(3, 8)
+PRODUCTS(4, 6)
 
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane,
                               float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *const *fetch,
