@@ -1,6 +1,7 @@
 // TrainingOperations: losses, features and discriminators, tensor by tensor: whatever only a training step needs.
 
 internal import CTorch
+import SuperResolution
 
 extension TorchTensor {
     private var table: AcuityTrainingTable { runtime.table.training }
@@ -52,6 +53,11 @@ extension TorchTensor {
     /// Mean of √((self − target)² + ε²).
     public func charbonnier(to target: TorchTensor, epsilon: Double) throws -> TorchTensor {
         try runtime.tensor { table.charbonnier(handle, target.handle, epsilon, $0, $1) }
+    }
+
+    /// Mean absolute difference as a multiple of the target's mean magnitude.
+    public func relativeL1(to target: TorchTensor) throws -> TorchTensor {
+        try runtime.tensor { table.relative_l1(handle, target.handle, $0, $1) }
     }
 
     /// Mean binary cross-entropy of these logits against "real" (1) or "made" (0).
