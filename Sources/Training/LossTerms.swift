@@ -30,6 +30,12 @@ package struct LossTerm {
     package let name: String
     package let share: Double
     package let value: (LossSample) throws -> TorchTensor
+
+    package init(name: String, share: Double, value: @escaping (LossSample) throws -> TorchTensor) {
+        self.name = name
+        self.share = share
+        self.value = value
+    }
 }
 
 /// The loss of a recipe with the frozen networks that it needs.
