@@ -30,6 +30,14 @@ struct Graph {
         var channels: Int
         var up: Int
         var down: Int
+
+        /// Multiplies and adds nothing but constants per channel.
+        var isConstantPerChannel: Bool {
+            switch kind {
+            case .affine, .scale: true
+            default: false
+            }
+        }
     }
 
     private(set) var nodes: [Node] = []
@@ -87,13 +95,16 @@ struct Graph {
         case .transposedConvolution(_, let c):
             let kernel = try Kernel(c, weights: weight(c.key + ".weight"), bias: c.hasBias ? weight(c.key + ".bias") : nil)
             return [.convolution(kernel), .shuffle(c.stride)]
-        case .prelu(_, let key, _): return [.leak(try weight(key + ".weight"))]
+        case .prelu(_, let key, let slopes):
+            let values = try weight(key + ".weight")
+            return [.leak(slopes == 1 ? [Float](repeating: values.first ?? 0, count: channels) : values)]
         case .leakyReLU(_, let slope): return [.leak([Float](repeating: slope, count: channels))]
         case .activation(_, .relu): return [.leak([Float](repeating: 0, count: channels))]
         case .activation(_, let function): return [.activation(function)]
         case .add: return [.add]
         case .multiply: return [.multiply]
         case .scale(_, let factor, let offset): return [.scale(factor: factor, offset: offset)]
+        case .shift(_, let offsets): return [.affine(weight: [Float](repeating: 1, count: channels), bias: offsets)]
         case .concatenate: return [.concatenate]
         case .slice(_, let first, _): return [.slice(first: first)]
         case .pixelShuffle(_, let factor): return [.shuffle(factor)]

@@ -92,6 +92,9 @@ public final class TorchNetwork {
                 result = try value(a).multiplied(by: value(b))
             case .scale(let x, let factor, let offset):
                 result = try value(x).scaled(by: factor, offset: offset)
+            case .shift(let x, let offsets):
+                let constant = try TorchTensor(Tensor(shape: [1, offsets.count, 1, 1], values: offsets), device: device, runtime: runtime)
+                result = try value(x).adding(constant)
             case .concatenate(let parts):
                 result = try TorchTensor.concatenate(parts.map(value))
             case .slice(let x, let first, let count):
