@@ -50,9 +50,11 @@ public final class TorchNetwork {
     ///
     /// With `.bf16` kernels are cast for the call and so decide the type of convolutions and what follows them, as
     /// PyTorch's autocast would; sums with the input stay in fp32.
-    /// - Parameter x: N×C×H×W in fp32.
+    /// - Parameters:
+    ///   - x: N×C×H×W in fp32.
+    ///   - replacing: tensors to use instead of the parameters of these keys, e.g. kernels made of branches.
     /// - Returns: N×C×(scale·H)×(scale·W).
-    public func callAsFunction(_ x: TorchTensor, precision: Precision = .fp32) throws -> TorchTensor {
+    public func callAsFunction(_ x: TorchTensor, precision: Precision = .fp32, replacing: [String: TorchTensor] = [:]) throws -> TorchTensor {
         var values = [TorchTensor?](repeating: nil, count: network.operations.count)
 
         func value(_ v: Network.Value) throws -> TorchTensor {
@@ -60,7 +62,7 @@ public final class TorchNetwork {
             return tensor
         }
         func weight(_ key: String) throws -> TorchTensor {
-            guard let tensor = parameters[key] else { throw AcuityError(.network, "\(key): no such parameter") }
+            guard let tensor = replacing[key] ?? parameters[key] else { throw AcuityError(.network, "\(key): no such parameter") }
             return tensor
         }
         func kernel(_ key: String) throws -> TorchTensor {

@@ -1,6 +1,7 @@
 // TrainingOperations: losses, features and discriminators, tensor by tensor: whatever only a training step needs.
 
 internal import CTorch
+import SuperResolution
 
 extension TorchTensor {
     private var table: AcuityTrainingTable { runtime.table.training }
@@ -114,5 +115,14 @@ extension TorchTensor {
     /// overwritten (Miyato et al. 2018). The gradient goes through the division too.
     public func spectrallyNormalised(u: TorchTensor, v: TorchTensor) throws -> TorchTensor {
         try runtime.tensor { table.spectral_norm(handle, u.handle, v.handle, $0, $1) }
+    }
+
+    // MARK: - Re-parameterisation
+
+    /// Sums of products by Einstein's convention, as PyTorch's `einsum`, e.g. `om,mnyx,ni->oiyx`.
+    public static func einsum(_ equation: String, _ tensors: [TorchTensor]) throws -> TorchTensor {
+        guard let first = tensors.first else { throw AcuityError(.torch, "nothing to sum") }
+        let handles = tensors.map { Optional($0.handle) }
+        return try first.runtime.tensor { first.table.einsum(equation, handles, Int32(handles.count), $0, $1) }
     }
 }

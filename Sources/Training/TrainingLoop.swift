@@ -89,7 +89,7 @@ public func train(
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
         let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let output = try state.network(low, precision: recipe.precision)
+        let output = try state.forward(low, precision: recipe.precision)
         let loss = recipe.loss == .mse || fraction >= 1 - recipe.mseFraction ? try output.mse(to: high) : try output.l1(to: high)
         try loss.backward()
         try state.update(rate: rate, decay: recipe.ema)
