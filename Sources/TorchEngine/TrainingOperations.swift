@@ -55,6 +55,11 @@ extension TorchTensor {
         try runtime.tensor { table.charbonnier(handle, target.handle, epsilon, $0, $1) }
     }
 
+    /// Mean absolute difference as a multiple of the target's mean magnitude.
+    public func relativeL1(to target: TorchTensor) throws -> TorchTensor {
+        try runtime.tensor { table.relative_l1(handle, target.handle, $0, $1) }
+    }
+
     /// Mean binary cross-entropy of these logits against "real" (1) or "made" (0).
     public func logistic(real: Bool) throws -> TorchTensor { try runtime.tensor { table.logistic(handle, real ? 1 : 0, $0, $1) } }
 

@@ -1,6 +1,6 @@
 // Growth: a small network's weights in a larger one that computes the same function (Net2Net, Chen et al. 2016).
 
-import SuperResolution
+package import SuperResolution
 
 /// Grows weights in depth, then in width.
 ///
@@ -90,7 +90,7 @@ package enum Growth {
                 if a.hasBias, let bias = weights[a.key + ".bias"], let wide = fresh[b.key + ".bias"] {
                     result[b.key + ".bias"] = wide.placing(bias, at: place)
                 }
-            case (.prelu(_, let key, let channels), .prelu(_, key, _)):
+            case (.prelu(_, let key, let channels), .prelu(_, let other, _)) where key == other:
                 guard let slopes = weights[key + ".weight"], let wide = fresh[key + ".weight"] else { return nil }
                 result[key + ".weight"] = wide.placing(slopes, at: channels == 1 ? [0] : place)
             case (.normalise(_, let a), .normalise(_, let b)):
@@ -109,7 +109,7 @@ package enum Growth {
                 }
             // Channels that a shuffle gives are those that its convolution made, in order.
             case (.pixelShuffle, .pixelShuffle): place = Array(0..<small.shapes[index].channels)
-            case (.pixelUnshuffle(_, let factor), .pixelUnshuffle(_, factor)):
+            case (.pixelUnshuffle(_, let factor), .pixelUnshuffle(_, let other)) where factor == other:
                 place = place.flatMap { channel in (0..<(factor * factor)).map { channel * factor * factor + $0 } }
             case (.add, .add), (.multiply, .multiply):
                 if inputs[1].count > place.count { place = inputs[1] }

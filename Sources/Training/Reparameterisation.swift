@@ -1,7 +1,7 @@
 // Reparameterisation: 3×3 convolutions that train as several branches and ship as one kernel.
 
-import SuperResolution
-import TorchEngine
+package import SuperResolution
+package import TorchEngine
 
 /// Trains every plain 3×3 kernel of a network as a sum of branches.
 ///

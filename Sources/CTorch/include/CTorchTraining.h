@@ -26,6 +26,8 @@ typedef struct {
     AcuityStatus (*stack)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL scalars, int32_t count, AcuityResult out, char *error);
     /// Mean of √((a − b)² + ε²).
     AcuityStatus (*charbonnier)(const AcuityTensor *a, const AcuityTensor *b, double epsilon, AcuityResult out, char *error);
+    /// Mean of |a − b| divided by that of |b|; no gradient for the divisor.
+    AcuityStatus (*relative_l1)(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error);
     /// Mean binary cross-entropy of logits against 1 (`real`) or 0.
     AcuityStatus (*logistic)(const AcuityTensor *logits, int32_t real, AcuityResult out, char *error);
     /// Mean cross-entropy of N×K logits against N uint8 classes.

@@ -48,6 +48,13 @@ AcuityStatus charbonnier(const AcuityTensor *a, const AcuityTensor *b, double ep
     });
 }
 
+AcuityStatus relativeL1(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error) {
+    return make(out, error, [&] {
+        auto reference = b->value.to(at::kFloat);
+        return at::l1_loss(a->value.to(at::kFloat), reference) / (reference.detach().abs().mean() + 1e-8);
+    });
+}
+
 AcuityStatus logistic(const AcuityTensor *logits, int32_t real, AcuityResult out, char *error) {
     return make(out, error, [&] {
         auto x = logits->value.to(at::kFloat);
@@ -162,7 +169,7 @@ AcuityStatus einsum(const char *equation, AcuityTensor *const *tensors, int32_t 
 const AcuityTrainingTable trainingTable = {
     detach,
     watch, backwardTo,
-    meanOf, normOf, stackOf, charbonnier, logistic, crossEntropy, sigmoidMean,
+    meanOf, normOf, stackOf, charbonnier, relativeL1, logistic, crossEntropy, sigmoidMean,
     spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, pool, unitChannels,
     batchNorm, spectralNorm,
     einsum,
