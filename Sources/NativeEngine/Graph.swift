@@ -12,6 +12,8 @@ struct Graph {
         case activation(Operation.Activation)
         case add
         case multiply
+        /// `(a + b) × (sigmoid(a) − ½)`: SPAN's attention, found among the network's operations.
+        case gate
         case scale(factor: Float, offset: Float)
         case concatenate
         case slice(first: Int)
@@ -66,6 +68,7 @@ struct Graph {
             node[i] = nodes.count - 1
         }
         output = node[network.output.index]
+        for i in nodes.indices { findGate(i) }
 
         readers = [[Int]](repeating: [], count: nodes.count)
         var isNeeded = [Bool](repeating: false, count: nodes.count)
@@ -76,6 +79,18 @@ struct Graph {
                 readers[operand].append(i)
             }
         }
+    }
+
+    /// Turns `multiply(add(a, b), scale(sigmoid(a), 1, −½))` into one node.
+    private mutating func findGate(_ i: Int) {
+        guard case .multiply = nodes[i].kind, nodes[i].operands.count == 2 else { return }
+        let (sum, gate) = (nodes[i].operands[0], nodes[i].operands[1])
+        guard case .add = nodes[sum].kind, case .scale(1, -0.5) = nodes[gate].kind, let sigmoid = nodes[gate].operands.first,
+            case .activation(.sigmoid) = nodes[sigmoid].kind, let a = nodes[sigmoid].operands.first, nodes[sum].operands.contains(a),
+            let b = nodes[sum].operands.first(where: { $0 != a }), nodes[a].channels == nodes[b].channels
+        else { return }
+        nodes[i].kind = .gate
+        nodes[i].operands = [a, b]
     }
 
     func isNeeded(_ i: Int) -> Bool { i == output || !readers[i].isEmpty }
