@@ -123,7 +123,7 @@ public func train(
 
         // Forward. The loss is cut off at the output, where its terms are weighed against each other.
         let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let output = try state.network(low, precision: recipe.precision).converted(to: .float32)
+        let output = try state.forward(low, precision: recipe.precision).converted(to: .float32)
         var sample = LossSample(low: low, output: try output.watched(), target: high, truth: high)
         sample.verdicts = try state.adversary?.judge(sample.output, truth: sample.truth)
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
