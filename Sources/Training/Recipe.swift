@@ -43,7 +43,8 @@ public struct Recipe: Sendable, Codable {
     public var ema: Double
     /// `bf16` (mixed precision) or `fp32`.
     public var precision: Precision
-    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4.
+    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4; a smaller network of
+    /// the same architecture is grown without changing what it computes.
     public var warmStart: String?
     /// Plain 3×3 kernels train as several branches that ship as one kernel: `ecb` or `conv3xc`, see ``Reparameterisation``.
     public var reparameterise: Reparameterise?
