@@ -81,6 +81,15 @@ struct Kernel {
         for i in bias.indices { bias[i] *= factor }
     }
 
+    /// Multiplies each output, before a slope, by a factor and adds an offset: how a batch norm is folded.
+    mutating func apply(factors: [Float], offsets: [Float]) {
+        let size = inputs * height * width
+        for o in 0..<outputs {
+            for i in (o * size)..<((o + 1) * size) { weights[i] *= factors[o] }
+            bias[o] = bias[o] * factors[o] + offsets[o]
+        }
+    }
+
     /// Reorders outputs: new output `i` is old output `order[i]`.
     mutating func reorder(_ order: [Int]) {
         let size = inputs * height * width
