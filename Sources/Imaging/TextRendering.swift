@@ -2,9 +2,13 @@
 
 import CVips
 public import SuperResolution
+import Synchronization
 
 /// Draws text where libvips was built with Pango.
 public enum TextRendering {
+    /// Pango's font map and what cairo keeps of it are one for the process and not safe to use from two threads.
+    private static let turn = Mutex(())
+
     /// Whether this libvips draws text at all.
     public static var isAvailable: Bool { (try? coverage(of: "A", font: "sans", pixels: 16)) != nil }
 
@@ -27,12 +31,15 @@ public enum TextRendering {
             }
         }
         guard markup.contains(where: { !$0.isWhitespace }) else { return nil }
-        guard let image = cvips_text(markup, "\(font) \(max(4, min(1000, pixels)))px") else {
-            let reason = Vips.takeError()
-            // libvips' words for text that has no ink, such as characters that are all blank.
-            if reason.contains("no text to render") { return nil }
-            throw AcuityError(.image, "libvips cannot draw text (it needs to be built with Pango): \(reason)")
+        let description = "\(font) \(max(4, min(1000, pixels)))px"
+        return try turn.withLock { _ in
+            guard let image = cvips_text(markup, description) else {
+                let reason = Vips.takeError()
+                // libvips' words for text that has no ink, such as characters that are all blank.
+                if reason.contains("no text to render") { return nil }
+                throw AcuityError(.image, "libvips cannot draw text (it needs to be built with Pango): \(reason)")
+            }
+            return try VipsPicture(image).pixels()
         }
-        return try VipsPicture(image).pixels()
     }
 }
