@@ -12,10 +12,11 @@ import Training
 #endif
 
 let usage = """
-    usage: acuity-trainer RECIPE --output DIR [--minutes M] [--device cpu|cuda] [--threads N] [--resume] [--json]
+    usage: acuity-trainer RECIPE --output DIR [--minutes M | --steps N] [--device cpu|cuda] [--threads N] [--resume] [--json]
 
     Trains the recipe and leaves checkpoint.safetensors and, at the end, final.safetensors in DIR.
     --minutes   overrides the recipe's
+    --steps     ends the run, and drives its schedule, by this many steps: the same weights every time on one thread
     --resume    continue from DIR's checkpoint if there is one
     --json      one object per validation on standard output
     Exit: 0 finished, 1 failed, 2 wrong usage, 3 stopped by a signal after saving.
@@ -60,6 +61,7 @@ if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
 }
 let output = arguments.value(of: "--output")
 let minutes = arguments.number(of: "--minutes", Double.self)
+let steps = arguments.number(of: "--steps", Int.self)
 let device = arguments.value(of: "--device") ?? "cpu"
 let threads = arguments.number(of: "--threads", Int.self)
 let resume = arguments.flag("--resume")
@@ -69,7 +71,7 @@ guard let output, arguments.rest.count == 1, let recipePath = arguments.rest.fir
 do {
     TrainingInterruption.install()
     let finished = try train(
-        Recipe(contentsOf: recipePath), directory: output, minutes: minutes, device: device, threads: threads, resume: resume,
+        Recipe(contentsOf: recipePath), directory: output, minutes: minutes, steps: steps, device: device, threads: threads, resume: resume,
         shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
     exit(finished ? 0 : 3)
 } catch {
