@@ -255,7 +255,8 @@ import Training
 
     @Test func interruptionLeavesNothing() async throws {
         let process = Process()
-        process.executableURL = try #require(Command.executable)
+        let program: URL = try #require(Command.executable)
+        process.executableURL = program
         process.arguments = ["dataset", "--synthetic", "lineart", "--count", "100000", "-o", "s.safetensors"]
         process.currentDirectoryURL = folder.url
         process.standardError = FileHandle.nullDevice
