@@ -29,18 +29,70 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     }
 }
 
+/// The keys under which shards, and the weights trained on them, say where their pictures come from.
+public enum ShardMetadata {
+    /// 64-bit perceptual hashes of the pictures, 16 hexadecimal digits each, separated by commas.
+    public static let sources = "acuity.sources"
+    /// Files without such hashes that took part all the same, shards or a warm start, separated by commas.
+    public static let unknown = "acuity.sources.unknown"
+    /// JSON: how the shard was made, counts, and which evaluation sets were kept out.
+    public static let summary = "acuity.summary"
+
+    /// The text of a list of hashes.
+    public static func list(_ hashes: [PerceptualHash]) -> String { hashes.map(\.hex).joined(separator: ",") }
+
+    /// The hashes of such a text.
+    /// - Parameter file: what errors call it.
+    /// - Throws: ``AcuityError`` with code `.training` for anything but hashes.
+    public static func hashes(_ list: String, of file: String) throws -> [PerceptualHash] {
+        try list.split(separator: ",").map { text in
+            guard let hash = PerceptualHash(hex: text) else { throw AcuityError(.training, "\(file): \(text.prefix(40)) in \(sources) is no hash") }
+            return hash
+        }
+    }
+}
+
 /// Square RGB crops from which batches of random patches are drawn.
 public struct CropShards: Sendable {
     /// Side of the square crops, pixels.
     public let size: Int
     /// Number of crops over all shards.
     public let count: Int
+    /// Perceptual hashes of the pictures that the crops come from, over all shards, each once, in order.
+    public let sources: [PerceptualHash]
+    /// Shards that do not say where their crops come from: those of an earlier version, or of foreign make.
+    public let shardsWithoutSources: [String]
     private let files: [(crops: Data, first: Int)]
+
+    /// Where the data came from, for the metadata of the weights that are trained on it.
+    /// - Parameter warmStart: the weights that the training begins with, whose own sources count as well.
+    /// - Throws: ``AcuityError`` if those cannot be read.
+    public func provenance(warmStart: String?) throws -> [String: String] {
+        func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
+        var hashes = sources
+        var unknown = shardsWithoutSources.map(name)
+        if let warmStart {
+            let metadata = try Checkpoint.load(path: warmStart).metadata
+            if let list = metadata[ShardMetadata.sources] {
+                let known = Set(hashes)
+                hashes += try ShardMetadata.hashes(list, of: warmStart).filter { !known.contains($0) }
+            } else {
+                unknown.append(name(warmStart))
+            }
+            unknown += (metadata[ShardMetadata.unknown] ?? "").split(separator: ",").map(String.init)
+        }
+        var metadata = [ShardMetadata.sources: ShardMetadata.list(hashes)]
+        if !unknown.isEmpty { metadata[ShardMetadata.unknown] = unknown.joined(separator: ",") }
+        return metadata
+    }
 
     /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
     public init(_ paths: [String]) throws {
         var files: [(crops: Data, first: Int)] = []
         var (size, count) = (0, 0)
+        var sources: [PerceptualHash] = []
+        var known = Set<PerceptualHash>()
+        var shardsWithoutSources: [String] = []
         for path in paths {
             // Mapped, not read, so that gigabytes cost no memory of their own.
             let file = try SafetensorsFile(path: path, mapped: true)
@@ -53,11 +105,18 @@ public struct CropShards: Sendable {
             size = entry.shape[1]
             files.append((try file.bytes(of: "crops"), count))
             count += entry.shape[0]
+            if let list = file.metadata[ShardMetadata.sources] {
+                for hash in try ShardMetadata.hashes(list, of: path) where known.insert(hash).inserted { sources.append(hash) }
+            } else {
+                shardsWithoutSources.append(path)
+            }
         }
         guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
         self.size = size
         self.count = count
         self.files = files
+        self.sources = sources
+        self.shardsWithoutSources = shardsWithoutSources
     }
 
     /// Draws random patches, each turned or mirrored one of the eight ways at random.
