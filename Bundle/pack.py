@@ -117,17 +117,15 @@ def write_pack(path, metadata, tensors):
                 file.write(part)
 
 
-def of_kept(value, count, kept):
-    """A header's value; where it is a list with one element per crop, only those of the crops that stay."""
-    separator = None
+def labels_of_kept(data, count, kept):
+    """Labels are a JSON list with one element per crop: only those of the crops that stay."""
     try:
-        items = json.loads(value)
+        labels = json.loads(bytes(data))
     except ValueError:
-        items, separator = value.split(","), ","
-    if not isinstance(items, list) or len(items) != count or count < 2:
-        return value
-    items = [items[index] for index in kept]
-    return separator.join(items) if separator else json.dumps(items)
+        return data
+    if not isinstance(labels, list) or len(labels) != count:
+        return data
+    return json.dumps([labels[index] for index in kept], ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def pack_crops(shards, folder, budget, codec, pool, cache):
@@ -180,17 +178,17 @@ def pack_crops(shards, folder, budget, codec, pool, cache):
         kept.sort()
         if not kept:
             stop(f"{shard.path}: not one crop fits what the budget leaves")
-        metadata = {name: of_kept(value, shard.count, kept) for name, value in shard.header.get("__metadata__", {}).items()}
-        tensors = []
+        # The metadata names the pictures that all crops came from, those left behind included.
+        metadata, tensors = shard.header.get("__metadata__", {}), []
         for name, entry in shard.entries.items():
             shape = list(entry["shape"])
             if name == "crops":
                 data, shape[0] = [pictures[index] for index in kept], len(kept)
             else:
-                data = shard.raw(name)
-                if shape and shape[0] == shard.count:
-                    data, shape[0] = data.reshape(shard.count, -1)[kept], len(kept)
-                data = data.tobytes()
+                data = shard.raw(name).tobytes()
+                if name == "labels" and entry["dtype"] == "U8":
+                    data = labels_of_kept(data, shard.count, kept)
+                    shape = [len(data)]
             tensors.append((name, entry["dtype"], shape, data))
         write_pack(os.path.join(folder, shard.path + ".pack"), metadata, tensors)
         colour, luma = (10 * math.log10(255**2 / max(1e-9, errors[kept][:, column].mean())) for column in (0, 1))
