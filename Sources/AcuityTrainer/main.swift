@@ -13,10 +13,11 @@ import Training
 #endif
 
 let usage = """
-    usage: acuity-trainer RECIPE --output DIR [--minutes M] [--device cpu|cuda] [--threads N] [--resume] [--json]
+    usage: acuity-trainer RECIPE --output DIR [--minutes M | --steps N] [--device cpu|cuda] [--threads N] [--resume] [--json]
 
     Trains the recipe and leaves checkpoint.safetensors and, at the end, final.safetensors in DIR.
     --minutes   overrides the recipe's
+    --steps     ends the run, and drives its schedule, by this many steps: the same weights every time on one thread
     --resume    continue from DIR's checkpoint if there is one
     --measure   say which share of the device's bf16 matrix rate the steps reach; without a recipe only measure that rate
     --matrix-rate R  the rate, 10^12 operations per second, where it is known already
@@ -63,6 +64,7 @@ if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
 }
 let output = arguments.value(of: "--output")
 let minutes = arguments.number(of: "--minutes", Double.self)
+let steps = arguments.number(of: "--steps", Int.self)
 let device = arguments.value(of: "--device") ?? "cpu"
 let threads = arguments.number(of: "--threads", Int.self)
 let resume = arguments.flag("--resume")
@@ -85,8 +87,8 @@ do {
     let rate = try measuresRate ? TorchRuntime.shared().matrixRate(device: device) : knownRate
     var throughput = try rate.map { try Throughput(recipe, matrixRate: $0) }
     let finished = try train(
-        recipe, directory: output, minutes: minutes, device: device, threads: threads, resume: resume,
-        shouldStop: { TrainingInterruption.isRequested }, 
+        recipe, directory: output, minutes: minutes, steps: steps, device: device, threads: threads, resume: resume,
+        shouldStop: { TrainingInterruption.isRequested },
         log: { event in
             report(event)
             throughput?.note(event)

@@ -11,3 +11,4 @@
 func logarithm(_ x: Double) -> Double { log(x) }
 func cosine(_ x: Double) -> Double { cos(x) }
 func decibel(meanSquaredError: Double) -> Double { -10 * log10(max(meanSquaredError, 1e-12)) }
+func exponential(_ x: Double) -> Double { exp(x) }

@@ -28,7 +28,11 @@ public struct Recipe: Sendable, Codable {
     public var smooth: Double
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
-    /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` says; 0 is none.
+    /// A loss of several balanced terms instead of `loss`, see ``Losses``.
+    public var losses: Losses?
+    /// Weights of a network of the same scale, of whatever architecture, whose output the term `teacher` of `losses` is drawn to.
+    public var teacher: String?
+    /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` or `losses` say; 0 is none.
     public var mseFraction: Double
     public var optimiser: Optimiser
     /// The learning rate at the end as a fraction of its peak (cosine).
@@ -106,7 +110,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, loss
+        case name, architecture, scale, minutes, batch, patch, smooth, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -132,6 +136,11 @@ public struct Recipe: Sendable, Codable {
         }
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
+        losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
+        teacher = try c.decodeIfPresent(String.self, forKey: .teacher)
+        if losses != nil, c.contains(.loss) {
+            throw DecodingError.dataCorruptedError(forKey: .losses, in: c, debugDescription: "loss and losses exclude each other")
+        }
         mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
         optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
         finalRate = try c.decodeIfPresent(Double.self, forKey: .finalRate) ?? 0.01
@@ -157,7 +166,9 @@ public struct Recipe: Sendable, Codable {
         try c.encode(batch, forKey: .batch)
         try c.encode(patch, forKey: .patch)
         try c.encode(smooth, forKey: .smooth)
-        try c.encode(loss, forKey: .loss)
+        // Never both: the two exclude each other.
+        if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }
+        try c.encodeIfPresent(teacher, forKey: .teacher)
         try c.encode(mseFraction, forKey: .mseFraction)
         try c.encode(optimiser, forKey: .optimiser)
         try c.encode(finalRate, forKey: .finalRate)
@@ -197,6 +208,10 @@ public struct Recipe: Sendable, Codable {
         try require((0...1).contains(finalRate), "final_rate is 0…1")
         try require(warmup >= 0, "warmup is not negative")
         try require((0..<1).contains(ema), "ema is at least 0 and below 1")
+        if let fault = losses?.fault { throw AcuityError(.training, "\(path): \(fault)") }
+        try require(losses?.gan == nil || mseFraction == 0, "mse_fraction and losses.gan exclude each other")
+        try require((losses?.teacher ?? 0) == 0 || teacher != nil, "losses.teacher needs a teacher, the path of its weights")
+        try require(teacher == nil || (losses?.teacher ?? 0) > 0, "teacher needs a share in losses, e.g. {\"l1\": 1, \"teacher\": 1}")
         try require(optimiser.rate > 0 && optimiser.muonRate > 0, "learning rates are above 0")
         try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
         try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")
@@ -236,7 +251,7 @@ extension DecodingError {
 extension KeyedDecodingContainer {
     /// For 2.5 or −1 where a whole number belongs Foundation throws an error of its own that becomes "not valid JSON",
     /// without the key; this names it.
-    fileprivate func wholeNumber<Number: FixedWidthInteger & Decodable>(forKey key: Key) throws -> Number {
+    func wholeNumber<Number: FixedWidthInteger & Decodable>(forKey key: Key) throws -> Number {
         do {
             return try decode(Number.self, forKey: key)
         } catch let error where !(error is DecodingError) {

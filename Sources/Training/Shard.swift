@@ -30,18 +30,55 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     }
 }
 
+/// The keys under which shards, and the weights trained on them, say where their pictures come from.
+public enum ShardMetadata {
+    /// 64-bit perceptual hashes of the pictures, 16 hexadecimal digits each, separated by commas.
+    public static let sources = "acuity.sources"
+    /// Shards without such hashes that took part all the same, separated by commas.
+    public static let unknown = "acuity.sources.unknown"
+    /// JSON: how the shard was made, counts, and which evaluation sets were kept out.
+    public static let summary = "acuity.summary"
+
+    /// The text of a list of hashes.
+    public static func list(_ hashes: [PerceptualHash]) -> String { hashes.map(\.hex).joined(separator: ",") }
+
+    /// The hashes of such a text.
+    /// - Parameter file: what errors call it.
+    /// - Throws: ``AcuityError`` with code `.training` for anything but hashes.
+    public static func hashes(_ list: String, of file: String) throws -> [PerceptualHash] {
+        try list.split(separator: ",").map { text in
+            guard let hash = PerceptualHash(hex: text) else { throw AcuityError(.training, "\(file): \(text.prefix(40)) in \(sources) is no hash") }
+            return hash
+        }
+    }
+}
+
 /// Square RGB crops from which batches of random patches are drawn.
 public struct CropShards: Sendable {
     /// Side of the square crops, pixels.
     public let size: Int
     /// Number of crops over all shards.
     public let count: Int
+    /// Perceptual hashes of the pictures that the crops come from, over all shards, each once, in order.
+    public let sources: [PerceptualHash]
+    /// Shards that do not say where their crops come from: those of an earlier version, or of foreign make.
+    public let shardsWithoutSources: [String]
     private let files: [(crops: Data, first: Int)]
+
+    /// Where the data came from, for the metadata of the weights that are trained on it.
+    public var provenance: [String: String] {
+        var metadata = [ShardMetadata.sources: ShardMetadata.list(sources)]
+        if !shardsWithoutSources.isEmpty { metadata[ShardMetadata.unknown] = shardsWithoutSources.joined(separator: ",") }
+        return metadata
+    }
 
     /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
     public init(_ paths: [String]) throws {
         var files: [(crops: Data, first: Int)] = []
         var (size, count) = (0, 0)
+        var sources: [PerceptualHash] = []
+        var known = Set<PerceptualHash>()
+        var shardsWithoutSources: [String] = []
         for path in paths {
             // Mapped, not read, so that gigabytes cost no memory of their own.
             let file = try SafetensorsFile(path: path, mapped: true)
@@ -54,11 +91,18 @@ public struct CropShards: Sendable {
             size = entry.shape[1]
             files.append((try file.bytes(of: "crops"), count))
             count += entry.shape[0]
+            if let list = file.metadata[ShardMetadata.sources] {
+                for hash in try ShardMetadata.hashes(list, of: path) where known.insert(hash).inserted { sources.append(hash) }
+            } else {
+                shardsWithoutSources.append(path)
+            }
         }
         guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
         self.size = size
         self.count = count
         self.files = files
+        self.sources = sources
+        self.shardsWithoutSources = shardsWithoutSources
     }
 
     /// What one patch of a batch will be.

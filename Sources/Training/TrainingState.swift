@@ -9,7 +9,7 @@ import TorchEngine
     import Foundation
 #endif
 
-/// Weights, running average, optimiser state, clock and random generators. Saved and restored as one safetensors file.
+/// Weights, running average, optimiser state, discriminator, balance of the loss, clock and random generators. Saved and restored as one safetensors file.
 final class TrainingState {
     let network: TorchNetwork
     /// The running average of the weights.
@@ -18,6 +18,9 @@ final class TrainingState {
     /// Seconds trained so far.
     var elapsed = 0.0
     var random: SplitMix
+    /// Where the recipe has a GAN.
+    let adversary: Adversary?
+    var balance = LossBalance()
 
     private let runtime: TorchRuntime
     private let optimiser: Recipe.Optimiser
@@ -41,6 +44,11 @@ final class TrainingState {
         self.average = average
         self.runtime = runtime
         optimiser = recipe.optimiser
+        adversary = try recipe.losses?.gan.map {
+            try Adversary(
+                $0, network: network, patchSides: recipe.patch.map(\.side), precision: recipe.precision, seed: recipe.seed, device: device,
+                runtime: runtime)
+        }
 
         let trainable = network.parameters.filter(\.isTrainable)
         let kernels = network.kernelKeys
@@ -82,6 +90,7 @@ final class TrainingState {
 
     private var tensors: [(String, TorchTensor)] {
         network.parameters.map { ("weights/" + $0, $1) } + average.parameters.map { ("average/" + $0, $1) } + optimiserTensors
+            + (adversary?.tensors ?? [])
     }
 
     /// A tensor's values; a run that has gone astray must not overwrite a good checkpoint.
@@ -97,6 +106,7 @@ final class TrainingState {
             "step": String(step),
             "elapsed": String(elapsed),
             "random": String(random.state),
+            "balance": balance.text,
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
         ])
         for (name, tensor) in tensors { try writer.add(name, try finite(tensor, name)) }
@@ -105,11 +115,18 @@ final class TrainingState {
         try writer.write(to: path)
     }
 
-    func restore(from path: String) throws {
+    /// - Parameter recipe: must be the one that the checkpoint was made with, where that matters to the weights.
+    func restore(from path: String, recipe: Recipe) throws {
         let file = try SafetensorsFile(path: path)
         guard file.metadata["format"] == "acuity-checkpoint", let step = file.metadata["step"].flatMap(Int.init),
             let elapsed = file.metadata["elapsed"].flatMap(Double.init), let random = file.metadata["random"].flatMap(UInt64.init)
         else { throw AcuityError(.training, "\(path): not a checkpoint") }
+        if let recorded = file.metadata["recipe"] {
+            let different = try recipe.differences(from: recorded)
+            guard different.isEmpty else {
+                throw AcuityError(.training, "\(path): was made with another \(different.joined(separator: ", ")); choose another folder")
+            }
+        }
         for (name, tensor) in tensors {
             let saved = try file.tensor(name)
             guard try saved.shape == tensor.shape else {
@@ -118,6 +135,7 @@ final class TrainingState {
             try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
         }
         try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
+        balance = file.metadata["balance"].flatMap { LossBalance(text: $0) } ?? LossBalance()
         self.step = step
         self.elapsed = elapsed
         self.random = SplitMix(seed: random)
