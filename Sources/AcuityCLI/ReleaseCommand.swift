@@ -8,8 +8,6 @@ import NativeEngine
 import SuperResolution
 import Training
 
-extension ReleaseProfile.Name: ExpressibleByArgument {}
-
 struct ReleaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "release",
@@ -60,8 +58,13 @@ struct ReleaseCommand: AsyncParsableCommand {
     @Option(help: "Minutes of training, where the checkpoint does not say.")
     var minutes: Double?
 
-    @Option(help: "What it is for, which decides the thresholds: \(ReleaseProfile.Name.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var profile = ReleaseProfile.Name.faithful
+    @Option(
+        help: "What it is for, which decides the thresholds: faithful (the default), restore, gan or text.",
+        transform: { text in
+            guard let profile = ReleaseProfile.Name(rawValue: text) else { throw ValidationError("faithful, restore, gan or text") }
+            return profile
+        })
+    var profile: ReleaseProfile.Name = .faithful
 
     @Flag(help: "Release although the checkpoint does not say which pictures it was trained on; the card will tell.")
     var sourcesUnknown = false
