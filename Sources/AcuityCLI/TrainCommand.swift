@@ -31,6 +31,9 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: "Length of the run in minutes instead of the recipe's.")
     var minutes: Double?
 
+    @Option(help: "End the run, and drive its schedule, by this many steps instead of the clock: the same weights every time on one thread.")
+    var steps: Int?
+
     @Option(help: "cpu, cuda or cuda:1.")
     var device = "cpu"
 
@@ -45,13 +48,14 @@ struct TrainCommand: AsyncParsableCommand {
 
     func validate() throws {
         if let minutes, !(minutes > 0 && minutes.isFinite) { throw ValidationError("--minutes is above 0") }
+        if let steps, steps < 1 { throw ValidationError("--steps is at least 1") }
         if let threads, threads < 1 { throw ValidationError("--threads is at least 1") }
     }
 
     func run() async throws {
         let recipe = try Recipe(contentsOf: recipe)
         let directory = output ?? "runs/\(recipe.name)"
-        let (minutes, device, threads, resume) = (minutes, device, threads, resume)
+        let (minutes, steps, device, threads, resume) = (minutes, steps, device, threads, resume)
         let report = TrainingReport(json: json)
         TrainingInterruption.install()
         // Training blocks for hours: not on Swift's cooperative pool.
@@ -60,7 +64,7 @@ struct TrainCommand: AsyncParsableCommand {
                 continuation.resume(
                     with: Result {
                         try train(
-                            recipe, directory: directory, minutes: minutes, device: device, threads: threads, resume: resume,
+                            recipe, directory: directory, minutes: minutes, steps: steps, device: device, threads: threads, resume: resume,
                             shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
                     })
             }

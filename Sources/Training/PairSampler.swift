@@ -26,6 +26,8 @@ package final class PairSampler {
     private let network: Network
     private let device: String
     private let runtime: TorchRuntime
+    /// On a GPU all crops, so that a step copies next to nothing from the host.
+    private var resident: TorchTensor?
 
     package init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
         self.crops = crops
@@ -103,8 +105,7 @@ package final class PairSampler {
         // reaches 2½ pixels; of wider blurs the border is a fair sample).
         let margin = max(0, min(3, (crops.size / scale - side) / 2))
         let wide = side + 2 * margin
-        let bytes = try crops.batch(batch, side: wide * scale, smooth: smooth, using: &random)
-        let image = try TorchTensor(bytes: bytes, shape: [batch, wide * scale, wide * scale, 3], device: device, runtime: runtime).image()
+        let image = try patches(batch, side: wide * scale, smooth: smooth, using: &random).image()
         let made = try degrader(image, using: &random)
         func finished(_ x: TorchTensor, scale: Int) throws -> TorchTensor {
             let patch = try x.centre(margin: margin * scale, side: side * scale)
@@ -113,6 +114,17 @@ package final class PairSampler {
         let high = try finished(image, scale: scale)
         return TrainingPair(
             low: try finished(made.low, scale: 1), high: high, target: made.record.unsharpMask == nil ? high : try finished(made.target, scale: scale))
+    }
+
+    /// batch×side×side×3 bytes on the device.
+    private func patches(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TorchTensor {
+        guard device != "cpu" else {
+            let bytes = try crops.batch(batch, side: side, smooth: smooth, using: &random)
+            return try TorchTensor(bytes: bytes, shape: [batch, side, side, 3], device: device, runtime: runtime)
+        }
+        let source = try resident ?? crops.tensor(device: device, runtime: runtime)
+        resident = source
+        return try crops.draw(batch, side: side, smooth: smooth, using: &random).patches(of: source, side: side)
     }
 }
 
@@ -123,6 +135,15 @@ private struct PairOrigin: Codable {
     var side: Int
     var smooth: Double
     var index: Int
+}
+
+extension [CropShards.Draw] {
+    /// Cuts and draws these patches on the device where the crops lie.
+    package func patches(of crops: TorchTensor, side: Int) throws -> TorchTensor {
+        let patches = try crops.patches(map { if case .patch(let pick) = $0 { pick } else { .init(crop: 0, x: 0, y: 0, turn: 0) } }, side: side)
+        try patches.drawFields(enumerated().compactMap { if case .field(let corners) = $0.element { ($0.offset, corners) } else { nil } })
+        return patches
+    }
 }
 
 extension TorchTensor {

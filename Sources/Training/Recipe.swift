@@ -31,7 +31,11 @@ public struct Recipe: Sendable, Codable {
     public var degradation: Degradation
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
-    /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` says; 0 is none.
+    /// A loss of several balanced terms instead of `loss`, see ``Losses``.
+    public var losses: Losses?
+    /// Weights of a network of the same scale, of whatever architecture, whose output the term `teacher` of `losses` is drawn to.
+    public var teacher: String?
+    /// The last part of the run, as a fraction of it, that minimises `mse` whatever `loss` or `losses` say; 0 is none.
     public var mseFraction: Double
     public var optimiser: Optimiser
     /// The learning rate at the end as a fraction of its peak (cosine).
@@ -42,9 +46,13 @@ public struct Recipe: Sendable, Codable {
     public var ema: Double
     /// `bf16` (mixed precision) or `fp32`.
     public var precision: Precision
-    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4.
+    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4; a smaller network of
+    /// the same architecture is grown without changing what it computes.
     public var warmStart: String?
-    /// `he`, `identity` (body kernels start near the identity, the last is small) or `dirac` (the whole network does).
+    /// Plain 3×3 kernels train as several branches that ship as one kernel: `ecb` or `conv3xc`, see ``Reparameterisation``.
+    public var reparameterise: Reparameterise?
+    /// `he`, `identity` (body kernels start near the identity, the last is small), `dirac` (the whole network does) or
+    /// `residual` (body kernels and the last are small, for networks of residual blocks).
     public var initialisation: Initialisation
     /// Of weights, patches and everything random.
     public var seed: UInt64
@@ -58,7 +66,8 @@ public struct Recipe: Sendable, Codable {
     public var checkpointEvery: Double
 
     public enum Loss: String, Sendable, Codable { case l1, mse }
-    public enum Initialisation: String, Sendable, Codable { case he, identity, dirac }
+    public enum Initialisation: String, Sendable, Codable { case he, identity, dirac, residual }
+    public enum Reparameterise: String, Sendable, Codable { case ecb, conv3xc }
 
     public struct PatchStage: Sendable, Codable, Hashable {
         /// Fraction of the run at which the stage ends, up to 1.
@@ -109,13 +118,13 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, degradation, loss
+        case name, architecture, scale, minutes, batch, patch, smooth, degradation, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
         case warmup, ema, precision
         case warmStart = "warm_start"
-        case initialisation, seed, data, validation
+        case reparameterise, initialisation, seed, data, validation
         case validateEvery = "validate_every"
         case checkpointEvery = "checkpoint_every"
     }
@@ -136,6 +145,11 @@ public struct Recipe: Sendable, Codable {
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
         degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
+        losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
+        teacher = try c.decodeIfPresent(String.self, forKey: .teacher)
+        if losses != nil, c.contains(.loss) {
+            throw DecodingError.dataCorruptedError(forKey: .losses, in: c, debugDescription: "loss and losses exclude each other")
+        }
         mseFraction = try c.decodeIfPresent(Double.self, forKey: .mseFraction) ?? 0
         optimiser = try c.decode(Optimiser.self, forKey: .optimiser)
         finalRate = try c.decodeIfPresent(Double.self, forKey: .finalRate) ?? 0.01
@@ -144,6 +158,7 @@ public struct Recipe: Sendable, Codable {
         precision = try Precision(rawValue: c.decodeIfPresent(String.self, forKey: .precision) ?? "bf16")
             ?? { throw DecodingError.dataCorruptedError(forKey: .precision, in: c, debugDescription: "precision is bf16 or fp32") }()
         warmStart = try c.decodeIfPresent(String.self, forKey: .warmStart)
+        reparameterise = try c.decodeIfPresent(Reparameterise.self, forKey: .reparameterise)
         initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .he
         seed = try c.contains(.seed) ? c.wholeNumber(forKey: .seed) : 1
         data = try c.decode([String].self, forKey: .data)
@@ -162,7 +177,9 @@ public struct Recipe: Sendable, Codable {
         try c.encode(patch, forKey: .patch)
         try c.encode(smooth, forKey: .smooth)
         try c.encode(degradation, forKey: .degradation)
-        try c.encode(loss, forKey: .loss)
+        // Never both: the two exclude each other.
+        if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }
+        try c.encodeIfPresent(teacher, forKey: .teacher)
         try c.encode(mseFraction, forKey: .mseFraction)
         try c.encode(optimiser, forKey: .optimiser)
         try c.encode(finalRate, forKey: .finalRate)
@@ -170,6 +187,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(ema, forKey: .ema)
         try c.encode(precision.rawValue, forKey: .precision)
         try c.encodeIfPresent(warmStart, forKey: .warmStart)
+        try c.encodeIfPresent(reparameterise, forKey: .reparameterise)
         try c.encode(initialisation, forKey: .initialisation)
         try c.encode(seed, forKey: .seed)
         try c.encode(data, forKey: .data)
@@ -202,6 +220,10 @@ public struct Recipe: Sendable, Codable {
         try require((0...1).contains(finalRate), "final_rate is 0…1")
         try require(warmup >= 0, "warmup is not negative")
         try require((0..<1).contains(ema), "ema is at least 0 and below 1")
+        if let fault = losses?.fault { throw AcuityError(.training, "\(path): \(fault)") }
+        try require(losses?.gan == nil || mseFraction == 0, "mse_fraction and losses.gan exclude each other")
+        try require((losses?.teacher ?? 0) == 0 || teacher != nil, "losses.teacher needs a teacher, the path of its weights")
+        try require(teacher == nil || (losses?.teacher ?? 0) > 0, "teacher needs a share in losses, e.g. {\"l1\": 1, \"teacher\": 1}")
         try require(optimiser.rate > 0 && optimiser.muonRate > 0, "learning rates are above 0")
         try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
         try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")
@@ -241,7 +263,7 @@ extension DecodingError {
 extension KeyedDecodingContainer {
     /// For 2.5 or −1 where a whole number belongs Foundation throws an error of its own that becomes "not valid JSON",
     /// without the key; this names it.
-    fileprivate func wholeNumber<Number: FixedWidthInteger & Decodable>(forKey key: Key) throws -> Number {
+    func wholeNumber<Number: FixedWidthInteger & Decodable>(forKey key: Key) throws -> Number {
         do {
             return try decode(Number.self, forKey: key)
         } catch let error where !(error is DecodingError) {

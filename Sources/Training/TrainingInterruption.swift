@@ -20,6 +20,8 @@ public enum TrainingInterruption {
                 signal(number, SIG_DFL)
             }
         }
+        // A limit on the size of files is then an error of the write, which names the file, and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// Whether a signal has arrived.

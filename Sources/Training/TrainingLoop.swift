@@ -21,21 +21,37 @@ public enum TrainingEvent: Sendable {
 
 /// Where a run stands.
 public struct TrainingProgress: Sendable {
+    /// One term of the loss.
+    public struct Term: Sendable, Hashable {
+        public var name: String
+        /// Mean over the steps since the last report.
+        public var value: Double
+        /// What it is multiplied by at the moment.
+        public var weight: Double
+    }
+
     public var step: Int
-    /// Mean over the steps since the last report.
+    /// The first term's value.
     public var loss: Double
+    /// All terms of the loss.
+    public var terms: [Term] = []
+    /// Mean probability that the discriminator gives to the truth and to the output.
+    public var discriminator: (real: Double, made: Double)?
     /// Adam's learning rate.
     public var rate: Double
     public var imagesPerSecond: Double
     /// Minutes trained, over all pieces of the run.
     public var minutes: Double
     public var minutesLeft: Double
+    /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
+    public var perceptual: Double?
 }
 
 /// Trains a recipe. Blocking: call it on a thread of its own.
 ///
 /// Writes `checkpoint.safetensors` and, at the end, `final.safetensors` (the running average under bare keys) into
-/// `directory`. A run that was stopped has written a checkpoint and is taken up again with `resume`.
+/// `directory`, beside `metrics.jsonl` and `index.html` to watch it by. A run that was stopped has written a checkpoint and is taken up again
+/// with `resume`.
 /// - Parameters:
 ///   - minutes: overrides the recipe's.
 ///   - steps: ends the run, and drives its schedule, by this many steps instead of the clock: reproducible on one thread.
@@ -61,25 +77,44 @@ public func train(
     }
     let checkpoint = directory + "/checkpoint.safetensors"
 
+    // Everything that can be missing or wrong is opened here, before any time is spent.
     let network = try recipe.network()
+    let crops = try CropShards(recipe.data)
+    let provenance = try crops.provenance(warmStart: recipe.warmStart)
+    for stage in recipe.patch where stage.side * recipe.scale > crops.size {
+        throw AcuityError(.training, "\(recipe.name): patches of \(stage.side) × \(recipe.scale) pixels do not fit crops of \(crops.size)")
+    }
+    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
-    let sampler = PairSampler(try CropShards(recipe.data), degradation: recipe.degradation, network: network, device: device, runtime: runtime)
-    let validation = try Validation(ImageShard(recipe.validation), network: network, device: device, runtime: runtime)
+    state.sampler = sampler
+    let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
+        try state.average($0, precision: recipe.precision)
+    }
+    let validation = try Validation(ImageShard(recipe.validation), network: network, features: objective.features, device: device, runtime: runtime)
     if FileManager.default.fileExists(atPath: checkpoint) {
         guard resume else { throw AcuityError(.training, "\(checkpoint): exists; continue it with --resume or choose another folder") }
-        try state.restore(from: checkpoint)
+        try state.restore(from: checkpoint, recipe: recipe)
         log(.message("resumed at step \(state.step)"))
+    } else {
+        // Twice, as a checkpoint replaces another: a folder that has no room is found out now and not after an hour.
+        for _ in 0..<2 { try state.save(to: checkpoint, recipe: recipe) }
     }
+    let record = try RunRecord(directory: directory, recipe: recipe, resumedAt: state.step)
     log(.message("\(recipe.name): \(network.architecture) ×\(network.scale), \(network.parameterCount) parameters, libtorch \(runtime.version) on \(device)"))
 
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
     var last = clock.now
-    var report = (sum: 0.0, count: 0, images: 0, time: state.elapsed)
-    var (lastValidation, lastCheckpoint) = (state.elapsed, state.elapsed)
+    var report = StepMeans()
+    var (lastReport, lastValidation, lastCheckpoint) = (state.elapsed, state.elapsed, state.elapsed)
     var progress = TrainingProgress(step: state.step, loss: 0, rate: 0, imagesPerSecond: 0, minutes: 0, minutesLeft: 0)
 
-    func validate() throws { log(.validation(progress, psnr: try validation.psnr(state.average))) }
+    func validate() throws {
+        let result = try validation(state.average)
+        progress.perceptual = result.perceptual
+        log(.validation(progress, psnr: result.psnr))
+        try record.validation(progress, psnr: result.psnr, samples: result.samples)
+    }
 
     /// The part of the run that is done.
     func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
@@ -89,18 +124,18 @@ public func train(
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
         let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let output = try state.network(pair.low, precision: recipe.precision)
-        let loss = recipe.loss == .mse || fraction >= 1 - recipe.mseFraction ? try output.mse(to: pair.target) : try output.l1(to: pair.target)
-        try loss.backward()
-        try state.update(rate: rate, decay: recipe.ema)
+        let result = try state.train(on: pair.low, target: pair.target, truth: pair.high, objective, recipe: recipe, rate: rate, fraction: fraction)
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
         if isSampled {
-            let value = try loss.item()
-            guard value.isFinite else { throw AcuityError(.training, "\(recipe.name): the loss is not finite at step \(state.step)") }
-            report.sum += value
-            report.count += 1
+            let values = try TorchTensor.values(of: result.values + result.probabilities)
+            let names = result.terms.map(\.name)
+            for (index, value) in values.enumerated() where !value.isFinite {
+                let term = index < names.count ? names[index] : "discriminator"
+                throw AcuityError(.training, "\(recipe.name): the loss is not finite at step \(state.step): \(term)")
+            }
+            report.add(names, values)
         }
         report.images += recipe.batch
 
@@ -110,13 +145,17 @@ public func train(
         state.elapsed += seconds > 5 ? 1 : seconds
         last = now
 
-        if isSampled, state.elapsed - report.time >= 1 {
+        if isSampled, state.elapsed - lastReport >= 1 {
             progress = TrainingProgress(
-                step: state.step, loss: report.sum / Double(max(1, report.count)), rate: rate * recipe.optimiser.rate,
-                imagesPerSecond: Double(report.images) / (state.elapsed - report.time), minutes: state.elapsed / 60,
+                step: state.step, loss: report.mean(0), terms: report.terms { name in
+                    result.terms.first { $0.name == name }.map { objective.weight(of: $0, among: result.terms, balance: state.balance) } ?? 0
+                }, discriminator: report.discriminator, rate: rate * recipe.optimiser.rate,
+                imagesPerSecond: Double(report.images) / (state.elapsed - lastReport), minutes: state.elapsed / 60,
                 minutesLeft: max(0, 1 - fraction) * total / 60)
-            report = (0, 0, 0, state.elapsed)
+            report = StepMeans()
+            lastReport = state.elapsed
             log(.progress(progress))
+            try record.progress(progress)
         }
         if state.elapsed - lastValidation >= recipe.validateEvery {
             lastValidation = state.elapsed
@@ -135,12 +174,72 @@ public func train(
 
     try state.save(to: checkpoint, recipe: recipe)
     let weights = directory + "/final.safetensors"
-    try state.release(to: weights, recipe: recipe)
+    try state.release(to: weights, recipe: recipe, provenance: provenance)
     progress.step = state.step
     progress.minutesLeft = 0
     try validate()
     log(.message("wrote \(weights)"))
     return true
+}
+
+/// What a step leaves on the device, to be read when somebody asks.
+struct StepResult {
+    let terms: [LossTerm]
+    /// Of the terms.
+    let values: [TorchTensor]
+    /// That the discriminator, where there is one, gives to truth and output.
+    let probabilities: [TorchTensor]
+}
+
+extension TrainingState {
+    /// One step: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
+    /// - Parameters:
+    ///   - low: N×C×h×w.
+    ///   - target: what the output is drawn to, N×C×H×W.
+    ///   - truth: what is real to the discriminator.
+    ///   - rate: factor on the recipe's peak rates.
+    func train(
+        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, rate: Double, fraction: Double
+    ) throws -> StepResult {
+        // The graph is cut at the output, where the terms of the loss are weighed against each other.
+        let output = try forward(low, precision: recipe.precision).converted(to: .float32)
+        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth)
+        sample.verdicts = try adversary?.judge(sample.output, truth: truth)
+        let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
+        let loss = try objective(sample, terms: terms, step: step, balance: &balance)
+        try output.backward(with: loss.gradient)
+        try update(rate: rate, decay: recipe.ema)
+
+        guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
+        let probabilities = try adversary.probabilities(verdicts)
+        try adversary.update(verdicts, rate: rate, step: step)
+        return StepResult(terms: terms, values: loss.values, probabilities: [probabilities.real, probabilities.made])
+    }
+}
+
+/// Means over the steps since the last report.
+private struct StepMeans {
+    private var names: [String] = []
+    private var sums: [Double] = []
+    private var count = 0
+    var images = 0
+
+    /// - Parameter values: of the terms by name, then the discriminator's two probabilities where there is one.
+    mutating func add(_ names: [String], _ values: [Double]) {
+        if names != self.names { (self.names, sums, count) = (names, [Double](repeating: 0, count: values.count), 0) }
+        for (index, value) in values.enumerated() where index < sums.count { sums[index] += value }
+        count += 1
+    }
+
+    func mean(_ index: Int) -> Double { index < sums.count && count > 0 ? sums[index] / Double(count) : 0 }
+
+    func terms(weight: (String) -> Double) -> [TrainingProgress.Term] {
+        names.enumerated().map { .init(name: $1, value: mean($0), weight: weight($1)) }
+    }
+
+    var discriminator: (real: Double, made: Double)? {
+        sums.count == names.count + 2 && count > 0 ? (mean(names.count), mean(names.count + 1)) : nil
+    }
 }
 
 extension Recipe {
@@ -153,8 +252,9 @@ extension Recipe {
 
 extension TrainingState {
     /// The running average under bare keys, as other programs expect weights.
-    func release(to path: String, recipe: Recipe) throws {
-        var writer = SafetensorsWriter(metadata: [
+    /// - Parameter provenance: metadata that says which pictures the weights were trained on.
+    func release(to path: String, recipe: Recipe, provenance: [String: String]) throws {
+        var writer = SafetensorsWriter(metadata: provenance.merging([
             "format": "pt",
             "name": recipe.name,
             "architecture": average.network.architecture,
@@ -162,7 +262,7 @@ extension TrainingState {
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
             "steps": String(step),
             "minutes": String(elapsed / 60),
-        ])
+        ]) { $1 })
         for parameter in average.network.parameters {
             if let tensor = average.parameters[parameter.key] { try writer.add(parameter.key, try finite(tensor, parameter.key)) }
         }

@@ -25,11 +25,13 @@ public struct TrainingReport: Sendable {
         case .progress(let p):
             if isTerminal { write("\(clear)\(line(p))", to: STDERR_FILENO) }
         case .validation(let p, let psnr):
-            write("\(clear)\(line(p))  PSNR-Y \(fixed(psnr, 3)) dB\n", to: STDERR_FILENO)
+            let distance = p.perceptual.map { "  perceptual distance \(fixed($0, 4))" } ?? ""
+            write("\(clear)\(line(p))  PSNR-Y \(fixed(psnr, 3)) dB\(distance)\n", to: STDERR_FILENO)
             if json {
                 write(
                     "{\"step\":\(p.step),\"minutes\":\(fixed(p.minutes, 3)),\"loss\":\(fixed(p.loss, 6)),\"rate\":\(p.rate),"
-                        + "\"images_per_second\":\(fixed(p.imagesPerSecond, 1)),\"psnr_y\":\(fixed(psnr, 4))}\n", to: STDOUT_FILENO)
+                        + "\"images_per_second\":\(fixed(p.imagesPerSecond, 1)),\"psnr_y\":\(fixed(psnr, 4))"
+                        + (p.perceptual.map { ",\"perceptual\":\(fixed($0, 5))" } ?? "") + "}\n", to: STDOUT_FILENO)
             }
         }
     }
@@ -37,7 +39,14 @@ public struct TrainingReport: Sendable {
     private var clear: String { isTerminal ? "\r\u{1B}[K" : "" }
 
     private func line(_ p: TrainingProgress) -> String {
-        "step \(p.step)  loss \(fixed(p.loss, 5))  rate \(fixed(p.rate, 6))  \(fixed(p.imagesPerSecond, 0)) img/s  \(fixed(p.minutesLeft, 1)) min left"
+        "step \(p.step)  \(losses(p))  rate \(fixed(p.rate, 6))  \(fixed(p.imagesPerSecond, 0)) img/s  \(fixed(p.minutesLeft, 1)) min left"
+    }
+
+    /// One term is "loss", several go by their names.
+    private func losses(_ p: TrainingProgress) -> String {
+        guard p.terms.count > 1 else { return "loss \(fixed(p.loss, 5))" }
+        return p.terms.map { "\($0.name) \(fixed($0.value, 4))" }.joined(separator: "  ")
+            + (p.discriminator.map { "  D \(fixed($0.real, 2))/\(fixed($0.made, 2))" } ?? "")
     }
 
     private func write(_ text: String, to descriptor: Int32) {
@@ -59,16 +68,16 @@ public struct TrainingReport: Sendable {
             Darwin.write(descriptor, bytes, count)
         #endif
     }
+}
 
-    /// A number with a fixed count of decimals, without the C library's variadic functions.
-    private func fixed(_ value: Double, _ decimals: Int) -> String {
-        guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-        var unit = 1
-        for _ in 0..<decimals { unit *= 10 }
-        let scaled = Int((abs(value) * Double(unit)).rounded())
-        let sign = value < 0 && scaled > 0 ? "-" : ""
-        if decimals == 0 { return sign + String(scaled) }
-        let digits = String(scaled % unit)
-        return sign + String(scaled / unit) + "." + String(repeating: "0", count: decimals - digits.count) + digits
-    }
+/// A number with a fixed count of decimals, without the C library's variadic functions.
+func fixed(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+    var unit = 1
+    for _ in 0..<decimals { unit *= 10 }
+    let scaled = Int((abs(value) * Double(unit)).rounded())
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    if decimals == 0 { return sign + String(scaled) }
+    let digits = String(scaled % unit)
+    return sign + String(scaled / unit) + "." + String(repeating: "0", count: decimals - digits.count) + digits
 }

@@ -9,7 +9,7 @@ import TorchEngine
     import Foundation
 #endif
 
-/// Weights, running average, optimiser state, clock and random generators. Saved and restored as one safetensors file.
+/// Weights, running average, optimiser state, discriminator, balance of the loss, clock and random generators. Saved and restored as one safetensors file.
 final class TrainingState {
     let network: TorchNetwork
     /// The running average of the weights.
@@ -18,13 +18,24 @@ final class TrainingState {
     /// Seconds trained so far.
     var elapsed = 0.0
     var random: SplitMix
+    /// Makes the batches; what it keeps between steps is saved too.
+    var sampler: PairSampler?
+    /// Where the recipe has a GAN.
+    let adversary: Adversary?
+    var balance = LossBalance()
+
+    /// Where the recipe has `reparameterise`: the network's kernels are made of its branches, which are what is optimised.
+    private let reparameterisation: Reparameterisation?
+    /// The kernels made after the last step, for the next one; a graph can be walked back only once.
+    private var merged: [String: TorchTensor]?
 
     private let runtime: TorchRuntime
     private let optimiser: Recipe.Optimiser
-    /// Trainable parameters, those of Adam and those of Muon.
-    private let keys: [String]
+    /// Every tensor that is optimised, by name, and the names of those of Adam and those of Muon.
+    private let leaves: [String: TorchTensor]
     private let adamKeys: [String]
     private let muonKeys: [String]
+    /// The network's trainable parameters, and their averages.
     private let parameters: [TorchTensor]
     private let averages: [TorchTensor]
     private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
@@ -41,6 +52,16 @@ final class TrainingState {
         self.average = average
         self.runtime = runtime
         optimiser = recipe.optimiser
+        // A generator of its own: the same patches as without branches.
+        var generator = SplitMix(seed: ~recipe.seed)
+        reparameterisation = try recipe.reparameterise.map {
+            try Reparameterisation($0, of: network, weights: weights, device: device, runtime: runtime, using: &generator)
+        }
+        adversary = try recipe.losses?.gan.map {
+            try Adversary(
+                $0, network: network, patchSides: recipe.patch.map(\.side), precision: recipe.precision, seed: recipe.seed, device: device,
+                runtime: runtime)
+        }
 
         let trainable = network.parameters.filter(\.isTrainable)
         let kernels = network.kernelKeys
@@ -48,16 +69,30 @@ final class TrainingState {
         let body = Set(
             recipe.optimiser.name == .muon
                 ? trainable.filter { $0.shape.count == 4 && $0.shape[1] > 1 && kernels.dropFirst().dropLast().contains($0.key) }.map(\.key) : [])
-        keys = trainable.map(\.key)
-        muonKeys = keys.filter(body.contains)
-        adamKeys = keys.filter { !body.contains($0) }
+        let keys = trainable.map(\.key)
         parameters = keys.compactMap { trained.parameters[$0] }
         averages = keys.compactMap { average.parameters[$0] }
-        func zeros(_ keys: [String]) throws -> [TorchTensor] {
-            try keys.compactMap { trained.parameters[$0] }.map { try $0.scaled(by: 0).leaf(requiresGradient: false) }
+        let branches = reparameterisation?.leaves ?? []
+        let replaced = Set(branches.map(\.key))
+        let optimised = keys.filter { !replaced.contains($0) }.compactMap { key in trained.parameters[key].map { (name: key, key: key, tensor: $0) } } + branches
+        let leaves = Dictionary(optimised.map { ($0.name, $0.tensor) }) { first, _ in first }
+        self.leaves = leaves
+        // A branch's factor per channel is no matrix.
+        let matrices = try optimised.filter { try body.contains($0.key) && $0.tensor.shape.count > 1 }.map(\.name)
+        muonKeys = matrices
+        adamKeys = optimised.map(\.name).filter { !matrices.contains($0) }
+        func zeros(_ names: [String]) throws -> [TorchTensor] {
+            try names.compactMap { leaves[$0] }.map { try $0.scaled(by: 0).leaf(requiresGradient: false) }
         }
-        adam = (adamKeys.compactMap { trained.parameters[$0] }, try zeros(adamKeys), try zeros(adamKeys))
-        muon = (muonKeys.compactMap { trained.parameters[$0] }, try zeros(muonKeys))
+        adam = (adamKeys.compactMap { leaves[$0] }, try zeros(adamKeys), try zeros(adamKeys))
+        muon = (muonKeys.compactMap { leaves[$0] }, try zeros(muonKeys))
+    }
+
+    /// The network on a batch, with its kernels made of their branches where it has any.
+    func forward(_ low: TorchTensor, precision: Precision) throws -> TorchTensor {
+        let kernels = try merged ?? reparameterisation?.merged() ?? [:]
+        merged = nil
+        return try network(low, precision: precision, replacing: kernels)
     }
 
     /// One step of the optimiser on the gradients that are there, then of the running average.
@@ -68,7 +103,9 @@ final class TrainingState {
             adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * rate,
             betas: (optimiser.betas[0], optimiser.betas[1]), step: step)
         try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * rate, beta: optimiser.momentum)
-        try TorchOptimiser.zeroGradients(parameters)
+        try TorchOptimiser.zeroGradients(adam.parameters + muon.parameters)
+        merged = try reparameterisation?.merged()
+        for (key, kernel) in merged ?? [:] { try network.parameters[key]?.assign(kernel) }
         // A young average must forget the initialisation.
         try TorchOptimiser.average(averages, of: parameters, decay: min(decay, Double(1 + step) / Double(10 + step)))
     }
@@ -82,6 +119,8 @@ final class TrainingState {
 
     private var tensors: [(String, TorchTensor)] {
         network.parameters.map { ("weights/" + $0, $1) } + average.parameters.map { ("average/" + $0, $1) } + optimiserTensors
+            + (reparameterisation?.leaves ?? []).map { ("branches/" + $0.name, $0.tensor) }
+            + (adversary?.tensors ?? [])
     }
 
     /// A tensor's values; a run that has gone astray must not overwrite a good checkpoint.
@@ -97,6 +136,8 @@ final class TrainingState {
             "step": String(step),
             "elapsed": String(elapsed),
             "random": String(random.state),
+            "balance": balance.text,
+            "pool": try sampler?.rememberedPool() ?? "[]",
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
         ])
         for (name, tensor) in tensors { try writer.add(name, try finite(tensor, name)) }
@@ -105,11 +146,18 @@ final class TrainingState {
         try writer.write(to: path)
     }
 
-    func restore(from path: String) throws {
+    /// - Parameter recipe: must be the one that the checkpoint was made with, where that matters to the weights.
+    func restore(from path: String, recipe: Recipe) throws {
         let file = try SafetensorsFile(path: path)
         guard file.metadata["format"] == "acuity-checkpoint", let step = file.metadata["step"].flatMap(Int.init),
             let elapsed = file.metadata["elapsed"].flatMap(Double.init), let random = file.metadata["random"].flatMap(UInt64.init)
         else { throw AcuityError(.training, "\(path): not a checkpoint") }
+        if let recorded = file.metadata["recipe"] {
+            let different = try recipe.differences(from: recorded)
+            guard different.isEmpty else {
+                throw AcuityError(.training, "\(path): was made with another \(different.joined(separator: ", ")); choose another folder")
+            }
+        }
         for (name, tensor) in tensors {
             let saved = try file.tensor(name)
             guard try saved.shape == tensor.shape else {
@@ -118,6 +166,9 @@ final class TrainingState {
             try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
         }
         try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
+        try sampler?.recallPool(file.metadata["pool"] ?? "[]")
+        balance = file.metadata["balance"].flatMap { LossBalance(text: $0) } ?? LossBalance()
+        merged = nil
         self.step = step
         self.elapsed = elapsed
         self.random = SplitMix(seed: random)

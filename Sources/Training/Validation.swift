@@ -1,4 +1,4 @@
-// Validation: PSNR-Y on whole images during training.
+// Validation: PSNR-Y and perceptual distance on whole images during training, and patches to look at.
 
 import SuperResolution
 import TorchEngine
@@ -6,35 +6,92 @@ import TorchEngine
 /// The protocol of docs/design.md §3 in tensor operations: bicubic low resolution rounded to 8 bits, result clipped and
 /// rounded, Y in float, `scale` pixels cropped from every side, mean over images.
 final class Validation {
-    private let pairs: [(low: TorchTensor, high: TorchTensor)]
+    struct Result {
+        /// Decibels.
+        let psnr: Double
+        /// ``PerceptualFeatures/distance(_:to:)`` on crops from the centre, where there are features.
+        let perceptual: Double?
+        let samples: [SamplePatch]
+    }
+
+    private struct Pair {
+        let low: TorchTensor
+        let high: TorchTensor
+        /// What is compared by features, in colour.
+        let centre: TorchTensor
+        let window: Window
+        /// What is shown.
+        let shown: (low: TorchTensor, target: TorchTensor, window: Window)?
+    }
+
+    /// A square of low-resolution pixels in the middle of an image.
+    private struct Window {
+        let x: Int, y: Int, side: Int
+
+        /// A square of this side in the middle of an image.
+        init(_ side: Int, width: Int, height: Int) {
+            self.side = min(side, width, height)
+            (x, y) = ((width - self.side) / 2, (height - self.side) / 2)
+        }
+
+        func cut(_ image: TorchTensor, scale: Int = 1) throws -> TorchTensor {
+            try image.slice(dimension: 2, first: y * scale, count: side * scale).slice(dimension: 3, first: x * scale, count: side * scale)
+        }
+    }
+
+    /// Low-resolution side of the squares that are compared by features, pixels.
+    private static let side = 64
+    /// The same of those that are shown, and how many pictures are shown.
+    private static let shown = (side: 32, count: 3)
+
+    private let pairs: [Pair]
     private let scale: Int
     private let colour: Network.Colour
+    private let features: PerceptualFeatures?
 
-    init(_ shard: ImageShard, network: Network, device: String, runtime: TorchRuntime) throws {
+    init(_ shard: ImageShard, network: Network, features: PerceptualFeatures?, device: String, runtime: TorchRuntime) throws {
         let scale = network.scale
         let reduction = BicubicReduction(scale: scale, device: device, runtime: runtime)
         self.scale = scale
+        self.features = features
         colour = network.colour
+        var shown = 0
         pairs = try shard.images.compactMap { image in
             let (height, width) = (image.height - image.height % scale, image.width - image.width % scale)
             guard height > 2 * scale, width > 2 * scale else { return nil }
             let high = try TorchTensor(bytes: image.bytes, shape: [1, image.height, image.width, 3], device: device, runtime: runtime)
                 .slice(dimension: 1, first: 0, count: height).slice(dimension: 2, first: 0, count: width).image()
             let low = try reduction(high)
-            return (network.colour == .luma ? try low.luma() : low, try high.luma())
+            let isShown = shown < Self.shown.count
+            shown += 1
+            func colours(_ x: TorchTensor) throws -> TorchTensor { network.colour == .luma ? try x.luma() : x }
+            let window = Window(Self.side, width: width / scale, height: height / scale)
+            let small = Window(Self.shown.side, width: width / scale, height: height / scale)
+            return Pair(
+                low: try colours(low), high: try high.luma(), centre: try window.cut(high, scale: scale), window: window,
+                shown: isShown ? (try colours(small.cut(low)), try colours(small.cut(high, scale: scale)), small) : nil)
         }
         guard !pairs.isEmpty else { throw AcuityError(.training, "the validation shard holds no image") }
     }
 
-    /// Mean PSNR-Y in decibels. A luma network's result is not rounded, as its chroma is not there to make RGB.
-    func psnr(_ network: TorchNetwork) throws -> Double {
-        var sum = 0.0
-        for (low, high) in pairs {
-            let result = try network(low)
-            let y = colour == .luma ? result : try result.quantised().luma()
-            sum += decibel(meanSquaredError: try inner(y).mse(to: inner(high)).item())
+    /// A luma network's result is not rounded, as its chroma is not there to make RGB.
+    func callAsFunction(_ network: TorchNetwork) throws -> Result {
+        var (psnr, distance, compared) = (0.0, 0.0, 0)
+        var samples: [SamplePatch] = []
+        for pair in pairs {
+            let result = colour == .luma ? try network(pair.low) : try network(pair.low).quantised()
+            let y = colour == .luma ? result : try result.luma()
+            psnr += decibel(meanSquaredError: try inner(y).mse(to: inner(pair.high)).item())
+            // Features need a picture of some size.
+            if let features, pair.window.side * scale >= 64 {
+                distance += try features.distance(pair.window.cut(result, scale: scale), to: pair.centre).item()
+                compared += 1
+            }
+            if let shown = pair.shown {
+                samples.append(try SamplePatch(low: shown.low, output: shown.window.cut(result, scale: scale), target: shown.target))
+            }
         }
-        return sum / Double(pairs.count)
+        return Result(psnr: psnr / Double(pairs.count), perceptual: compared > 0 ? distance / Double(compared) : nil, samples: samples)
     }
 
     private func inner(_ y: TorchTensor) throws -> TorchTensor {
