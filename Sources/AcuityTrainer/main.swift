@@ -22,6 +22,10 @@ let usage = """
     --measure   say which share of the device's bf16 matrix rate the steps reach; without a recipe only measure that rate
     --matrix-rate R  the rate, 10^12 operations per second, where it is known already
     --json      one object per validation on standard output
+
+           acuity-trainer bench RECIPE [--steps N] [--threads N] [--device cpu|cuda]
+
+    Times N steps of the recipe on a made-up batch and prints them as JSON; Benchmarks/training.py sets them against PyTorch.
     Exit: 0 finished, 1 failed, 2 wrong usage, 3 stopped by a signal after saving.
 
     """
@@ -62,6 +66,7 @@ if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
     print(usage, terminator: "")
     exit(CommandLine.arguments.count == 1 ? 2 : 0)
 }
+if arguments.rest.first == "bench" { benchmark(&arguments) }
 let output = arguments.value(of: "--output")
 let minutes = arguments.number(of: "--minutes", Double.self)
 let steps = arguments.number(of: "--steps", Int.self)

@@ -34,7 +34,7 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
 public enum ShardMetadata {
     /// 64-bit perceptual hashes of the pictures, 16 hexadecimal digits each, separated by commas.
     public static let sources = "acuity.sources"
-    /// Shards without such hashes that took part all the same, separated by commas.
+    /// Files without such hashes that took part all the same, shards or a warm start, separated by commas.
     public static let unknown = "acuity.sources.unknown"
     /// JSON: how the shard was made, counts, and which evaluation sets were kept out.
     public static let summary = "acuity.summary"
@@ -66,9 +66,24 @@ public struct CropShards: Sendable {
     private let files: [(crops: Data, first: Int)]
 
     /// Where the data came from, for the metadata of the weights that are trained on it.
-    public var provenance: [String: String] {
-        var metadata = [ShardMetadata.sources: ShardMetadata.list(sources)]
-        if !shardsWithoutSources.isEmpty { metadata[ShardMetadata.unknown] = shardsWithoutSources.joined(separator: ",") }
+    /// - Parameter warmStart: the weights that the training begins with, whose own sources count as well.
+    /// - Throws: ``AcuityError`` if those cannot be read.
+    public func provenance(warmStart: String?) throws -> [String: String] {
+        func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
+        var hashes = sources
+        var unknown = shardsWithoutSources.map(name)
+        if let warmStart {
+            let metadata = try Checkpoint.load(path: warmStart).metadata
+            if let list = metadata[ShardMetadata.sources] {
+                let known = Set(hashes)
+                hashes += try ShardMetadata.hashes(list, of: warmStart).filter { !known.contains($0) }
+            } else {
+                unknown.append(name(warmStart))
+            }
+            unknown += (metadata[ShardMetadata.unknown] ?? "").split(separator: ",").map(String.init)
+        }
+        var metadata = [ShardMetadata.sources: ShardMetadata.list(hashes)]
+        if !unknown.isEmpty { metadata[ShardMetadata.unknown] = unknown.joined(separator: ",") }
         return metadata
     }
 

@@ -46,6 +46,8 @@ import Training
         #expect(try weights("whole/final.safetensors") == weights("pieces/final.safetensors"))
         #expect(try weights("whole/checkpoint.safetensors") == weights("pieces/checkpoint.safetensors"))
         #expect(try SafetensorsFile(path: folder.file("pieces/final.safetensors")).metadata["steps"] == "12")
+        // The fixtures' shard does not say what its crops come from.
+        #expect(try SafetensorsFile(path: folder.file("pieces/final.safetensors")).metadata["acuity.sources.unknown"] == "crops.safetensors")
     }
 
     @Test func anotherSeedIsAnotherRun() throws {
@@ -196,7 +198,9 @@ import Training
             try process.run()
             // Until there is a newer checkpoint, then a little later in the middle of anything.
             for _ in 0..<2000 where process.isRunning {
-                if let now = try? folder.read("killed/checkpoint.safetensors"), now != before { break }
+                // The one of step 0 is written before the first step.
+                if let now = try? folder.read("killed/checkpoint.safetensors"), now != before,
+                    try SafetensorsFile(now, name: "now").metadata["step"] != "0" { break }
                 usleep(10_000)
             }
             usleep(UInt32(round) * 3_700)

@@ -3,7 +3,8 @@
 /// Multi-index hashing (Norouzi, Punjani and Fleet 2012): hashes that differ in at most r of 64 bits differ in at most
 /// r / 4 of the 16 bits of one of four bands, so only buckets that near are looked into.
 public struct HashIndex: Sendable {
-    private var bands: [[UInt16: [Int32]]] = [[:], [:], [:], [:]]
+    /// Per band, the numbers of the hashes by the band's 16 bits.
+    private var bands = [[[Int32]]](repeating: [[Int32]](repeating: [], count: 1 << 16), count: 4)
     private var hashes: [PerceptualHash] = []
     private let radius: Int
     /// Bit patterns of at most `radius / 4` bits, fewest first.
@@ -20,7 +21,7 @@ public struct HashIndex: Sendable {
 
     /// Adds a hash; its number is the count before.
     public mutating func insert(_ hash: PerceptualHash) {
-        for band in 0..<4 { bands[band][Self.part(hash, band), default: []].append(Int32(hashes.count)) }
+        for band in 0..<4 { bands[band][Int(Self.part(hash, band))].append(Int32(hashes.count)) }
         hashes.append(hash)
     }
 
@@ -30,7 +31,7 @@ public struct HashIndex: Sendable {
         for band in 0..<4 {
             let part = Self.part(hash, band)
             for pattern in neighbours {
-                for index in bands[band][part ^ pattern] ?? [] {
+                for index in bands[band][Int(part ^ pattern)] {
                     let distance = hashes[Int(index)].distance(to: hash)
                     if distance <= radius { found[Int(index)] = distance }
                 }

@@ -25,13 +25,14 @@ import Training
     }
 
     @Test func sharpnessFallsWithBlurAndNotWithContrast() {
-        let figures = [0.3, 0.7, 1, 2, 3].map { CropQuality(bytes: edges(sigma: $0), size: size).sharpness }
-        for (a, b) in zip(figures, figures.dropFirst()) { #expect(a > b) }
-        let faint = CropQuality(bytes: edges(sigma: 1, low: 110, high: 150), size: size).sharpness
+        let figures = [0.05, 0.3, 0.5, 0.7, 1, 1.5].map { CropQuality(bytes: edges(sigma: $0), size: size).sharpness }
+        // Computed apart with NumPy's exact quantile.
+        for (figure, expected) in zip(figures, [4, 3.26, 1.51, 0.647, 0.22, 0.053] as [Float]) { #expect(abs(figure - expected) < 0.05 * expected, "\(figures)") }
+        let faint = CropQuality(bytes: edges(sigma: 0.5, low: 110, high: 150), size: size).sharpness
         #expect(abs(faint - figures[2]) < 0.15 * figures[2])
         let filter = CropFilter()
-        #expect([0.3, 0.7, 1].allSatisfy { filter.fault(of: CropQuality(bytes: edges(sigma: $0), size: size)) == nil })
-        #expect([2.5, 4].allSatisfy { filter.fault(of: CropQuality(bytes: edges(sigma: $0), size: size)) == .blurred })
+        #expect([0.3, 0.5, 0.7].allSatisfy { filter.fault(of: CropQuality(bytes: edges(sigma: $0), size: size)) == nil })
+        #expect([1.5, 2.5, 4].allSatisfy { filter.fault(of: CropQuality(bytes: edges(sigma: $0), size: size)) == .blurred })
     }
 
     @Test func flat() {
@@ -65,7 +66,7 @@ import Training
         #expect(clean.count > 5)
         let limit = CropFilter().mostBlockiness
         #expect(clean.allSatisfy { $0 <= limit } && good.count { $0 > limit } <= good.count / 10)
-        #expect(bad.count { $0 > limit } >= bad.count * 8 / 10)
+        #expect(bad.allSatisfy { $0 > limit })
     }
 
     @Test func choiceLeavesOutWhatTheFilterRefuses() {
@@ -99,7 +100,7 @@ import Training
         let path = folder.file("q.jpg")
         try Picture(pixels: example("mug.png")).write(to: path, options: .init(quality: quality))
         let estimate = try #require(jpegQuality(of: [UInt8](folder.read("q.jpg"))))
-        #expect(abs(estimate - quality) <= 1)
+        #expect(abs(estimate - quality) <= 2)
     }
 
     @Test func qualityOfAnythingElse() throws {
