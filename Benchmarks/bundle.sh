@@ -48,7 +48,7 @@ tar xf "$work/home/bundle.tar" -C "$work/there"
 
 # Tools, but neither Swift nor libvips nor pkg-config; no home, no cache.
 mkdir "$work/bin"
-for tool in bash sh awk basename cat cksum cp cut date dirname find getconf grep head kill ldd ls mkdir mv rm sed sleep sort split stat tail tar touch tr chmod gzip g++ as ld env uname; do
+for tool in bash sh env awk basename cat cksum cp cut date dirname find getconf grep head kill ldd ls mkdir mv rm sed sleep sort split stat tail tar touch tr chmod gzip g++ as ld uname; do
     ! place=$(command -v "$tool") || ln -s "$place" "$work/bin/$tool"
 done
 # The interpreter has Pillow; torch it finds by PYTHONPATH, as that of another machine would without.
@@ -63,7 +63,8 @@ there drawn-x2 second "$(python3 -c "print($minutes * 0.45)")" --device cpu || c
 [[ -s $work/out/drawn-x2/checkpoint.safetensors ]] || stop "no checkpoint came back"
 say "stopped and handed back a checkpoint; going on in a fresh copy from what came back"
 mv "$work/out" "$work/first"
-rm -rf "$work/there/bundle/runs"
+rm -rf "$work/there/bundle"
+tar xf "$work/home/bundle.tar" -C "$work/there"
 code=0
 there drawn-x2 second "$(python3 -c "print($minutes * 3)")" --from "$work/first" --device cpu || code=$?
 [[ $code == 0 ]] || stop "the second piece ended with $code"

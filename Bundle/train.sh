@@ -83,6 +83,8 @@ if (( ${#names[@]} > 1 )); then
 fi
 [[ -n $threads ]] || threads=$(( ($(getconf _NPROCESSORS_ONLN) + ${#names[@]} - 1) / ${#names[@]} ))
 
+# Paths in recipes are relative to this folder.
+cd work
 declare -A process=()
 finish() { for name in "${!process[@]}"; do kill -TERM "${process[$name]}" 2>/dev/null || true; done; }
 stopping=''
@@ -96,7 +98,7 @@ for name in "${names[@]}"; do
         pieces=("$from/$name"/checkpoint.safetensors*)
         [[ ! -f ${pieces[0]} ]] || cat "${pieces[@]}" >"$run/checkpoint.safetensors"
     fi
-    ./acuity-trainer "recipes/$name.json" --output "$run" --resume --json --device "$device" --threads "$threads" \
+    ../acuity-trainer "../recipes/$name.json" --output "$run" --resume --json --device "$device" --threads "$threads" \
         ${total[@]+"${total[@]}"} ${measure[@]+"${measure[@]}"} >>"$run/trainer.jsonl" 2>>"$run/trainer.log" &
     process[$name]=$!
 done
@@ -142,6 +144,6 @@ for name in "${names[@]}"; do
     fi
     tail -n 5 "runs/$name/trainer.log" >&2
 done
-tar czf "$out/records.tar.gz" --exclude='*.safetensors' --exclude='*.tmp' "${names[@]/#/runs/}" build.log contents.json
+tar czf "$out/records.tar.gz" --exclude='*.safetensors' --exclude='*.tmp' "${names[@]/#/runs/}" -C .. build.log contents.json
 say "handed back: $(cd "$out" && find . -type f | sort | tr '\n' ' ')"
 exit $code

@@ -48,7 +48,7 @@ public struct ReleaseGate: Sendable {
         let enlarge: Enlarging = { input in
             do {
                 return try await enlarge(input)
-            } catch let error as AcuityError where error.code == .result {
+            } catch let error as AcuityError where error.code == .health {
                 await refusals.add(error.message)
                 return try await lanczos(input)
             }
