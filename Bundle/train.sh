@@ -103,8 +103,9 @@ for name in "${names[@]}"; do
     process[$name]=$!
 done
 
-# What saving and handing back may take, out of the piece: 20 s, or a quarter of a very short one.
-deadline=$("$python" -c "m = $minutes * 60; print(int($began + m - min(20, m / 4)))")
+# What saving and handing back may take, out of the piece: 20 s, or a quarter of a very short one. A trainer that has just
+# begun is left the time to begin.
+deadline=$("$python" -c "m = $minutes * 60; print(max(int($began + m - min(20, m / 4)), $(date +%s) + 5))")
 alive() { for name in "${names[@]}"; do ! kill -0 "${process[$name]}" 2>/dev/null || return 0; done; return 1; }
 shown=$began
 while alive && [[ -z $stopping ]] && (( $(date +%s) < deadline )); do
@@ -136,7 +137,7 @@ hand_back() {
 for name in "${names[@]}"; do
     case ${ended[$name]} in
     0) say "$name: finished"; hand_back "runs/$name/final.safetensors" "$name" ;;
-    3) say "$name: to be continued"; (( code )) || code=3 ;;
+    3 | 143) say "$name: to be continued"; (( code )) || code=3 ;;  # 143: before its first step
     *) say "$name: failed with ${ended[$name]}"; code=1 ;;
     esac
     if (( ended[$name] != 0 )) && [[ -f runs/$name/checkpoint.safetensors ]]; then

@@ -39,7 +39,7 @@ import Training
         // ×2 Compact with 8 features and 2 hidden convolutions: 9 · (3 · 8 + 2 · 8 · 8 + 8 · 12) multiplications per pixel.
         let expected = 6.0 * 9 * (24 + 128 + 96) * 100 * 100 * 1e-12
         #expect(abs(try #require(throughput.rate) - expected) < 1e-12)
-        #expect(throughput.summary?.contains("% of the 0.0 TFLOP/s") == true)
+        #expect(throughput.summary?.contains("% of the 0.001 TFLOP/s") == true)
     }
 
     /// A checkpoint of a GPU holds the state of a GPU's generator, 16 bytes; the processor goes on from it all the same.
