@@ -35,7 +35,11 @@ public struct Throughput: Sendable {
     /// One line for a person; nil before the first report.
     public var summary: String? {
         guard let rate, matrixRate > 0 else { return nil }
-        func two(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+        /// Three significant digits or so.
+        func two(_ value: Double) -> String {
+            let unit: Double = value < 1 ? 10_000 : 100
+            return "\((value * unit).rounded() / unit)"
+        }
         return "steps reach \(two(rate)) TFLOP/s (at best \(two(samples.best))), \(two(100 * rate / matrixRate)) % of the "
             + "\(two(matrixRate)) TFLOP/s at which this device multiplies bf16 matrices"
     }
