@@ -131,7 +131,14 @@ AcuityStatus transposedConvolution(const AcuityTensor *x, const AcuityTensor *we
 }
 
 AcuityStatus prelu(const AcuityTensor *x, const AcuityTensor *slope, AcuityResult out, char *error) {
-    return make(out, error, [&] { return at::prelu(x->value, slope->value.to(x->value.scalar_type())); });
+    return make(out, error, [&] {
+        const auto &input = x->value;
+        auto a = slope->value.to(input.scalar_type());
+        // ATen's own bf16 kernels go element by element on a CPU; the same sum of two halves is vectorised, and the same to the bit.
+        if (input.is_cpu() && input.scalar_type() == at::kBFloat16 && input.dim() == 4 && a.numel() > 1)
+            return at::add(at::relu(input), at::mul(at::clamp_max(input, 0), a.view({1, -1, 1, 1})));
+        return at::prelu(input, a);
+    });
 }
 
 AcuityStatus leakyReLU(const AcuityTensor *x, double slope, AcuityResult out, char *error) {
