@@ -53,7 +53,7 @@ let package = Package(
 
         // Compose.
         target("Training", ["SuperResolution", "TorchEngine"]),
-        tests("Training", ["SuperResolution", "TorchEngine"]),
+        tests("Training", ["SuperResolution", "TorchEngine", "Imaging"]),
         target("Evaluation", ["SuperResolution"]),
         tests("Evaluation", ["SuperResolution"]),
         target("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "CModels"]),
@@ -70,7 +70,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "AcuityCLITests",
-            dependencies: ["SuperResolution", "Imaging", "Acuity"],
+            dependencies: ["SuperResolution", "Imaging", "Acuity", "Training"],
             swiftSettings: settings),
     ]
 )

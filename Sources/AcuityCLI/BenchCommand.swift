@@ -12,7 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Runs well-known networks with random weights on a 256×256 picture, beside the processor's arithmetic peak \
             measured in the same run. GFLOP/s count a direct convolution: a multiplication and an addition are two. \
-            Winograd's algorithm needs a quarter of the multiplications, so its share of the peak exceeds 100 %.
+            Winograd's algorithm needs a fifth of the multiplications, so its share of the peak exceeds 100 %.
 
             EXAMPLES
               acuity bench                     a table, all processors
@@ -33,6 +33,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(name: [.customShort("j"), .long], help: "Threads; one per processor if not given.")
     var threads: Int?
 
+    @Option(help: "Only networks whose name contains this, e.g. RRDB.")
+    var only = ""
+
     func run() async throws {
         let networks = try network.map { text in
             let description = try JSONDecoder().decode(ArchitectureDescription.self, from: Data(text.utf8))
@@ -44,7 +47,7 @@ struct BenchCommand: AsyncParsableCommand {
             }
             return (name: ([description.name] + values).joined(separator: " ") + " ×\(scale)", network: try description.network(scale: scale))
         }
-        let benchmark = try EngineBenchmark(threads: threads, networks: networks)
+        let benchmark = try EngineBenchmark(threads: threads, only: only, networks: networks)
         let report = try await benchmark.run { line in
             FileHandle.standardError.write(Data("measuring \(line)\n".utf8))
         }

@@ -1,4 +1,4 @@
-// DatasetCommand: `acuity dataset`, photographs into shards that training reads.
+// DatasetCommand: `acuity dataset`, photographs or drawings into shards that training reads.
 
 import ArgumentParser
 import Foundation
@@ -11,19 +11,46 @@ struct DatasetCommand: AsyncParsableCommand {
         commandName: "dataset",
         abstract: "Cut photographs into a shard for training.",
         discussion: """
-            Candidate crops are drawn at random; the flatter half is dropped and the most detailed ones that barely overlap \
-            are kept. With --whole the pictures go in uncut, for validation.
+            Every picture gives its most detailed crops; flat, blurred and block-compressed ones, repeated pictures and \
+            pictures of the evaluation sets are left out and counted. With --whole the pictures go in uncut, for \
+            validation. docs/data.md tells all.
 
             EXAMPLES
               acuity dataset photos more-photos -o shards/photos.safetensors
               acuity dataset Set5 -o shards/set5.safetensors --whole
+              acuity dataset photos -o shards/train.safetensors \\
+                --validation 0.02 --validation-output shards/valid.safetensors
+              acuity dataset imagenet --split train=train --split val=val --per-folder 20 \\
+                -o shards/imagenet.safetensors --validation-output shards/val.safetensors
+              acuity dataset coco/train2017 --coco coco/annotations/captions_train2017.json \\
+                --licence 4,5 -o shards/coco.safetensors
+              acuity dataset --synthetic text --count 2000 -o shards/text.safetensors
+
+            EXIT STATUS
+              0 written, 1 nothing was written, 2 wrong usage.
             """)
 
+    enum Shrink: String, ExpressibleByArgument, CaseIterable { case auto, never, always }
+    enum Drawing: String, ExpressibleByArgument, CaseIterable {
+        case text, logos, lineart
+
+        var kind: SyntheticPicture.Kind {
+            switch self {
+            case .text: .text
+            case .logos: .logos
+            case .lineart: .lineart
+            }
+        }
+    }
+
     @Argument(help: "Folders of pictures, searched through.")
-    var folders: [String]
+    var folders: [String] = []
 
     @Option(name: [.short, .long], help: "The shard to write (.safetensors).")
     var output: String
+
+    @Flag(help: "Replace files that are there already.")
+    var overwrite = false
 
     @Option(help: "Side of the square crops in pixels.")
     var crop = 256
@@ -31,63 +58,159 @@ struct DatasetCommand: AsyncParsableCommand {
     @Option(help: "Crops per picture, at most.")
     var perImage = 12
 
-    @Flag(help: "Whole pictures instead of crops.")
+    @Flag(help: "Whole pictures instead of crops, for validation.")
     var whole = false
 
     @Option(help: "Seed of the random choice.")
     var seed: UInt64 = 0
 
+    @Option(help: ArgumentHelp("A subfolder's part in the split, as ImageNet has them: train=NAME or val=NAME; repeatable.", valueName: "part=name"))
+    var split: [String] = []
+
+    @Option(help: "A COCO file: only the pictures it lists are taken; repeatable.")
+    var coco: [String] = []
+
+    @Option(help: "Of a COCO file's pictures only those under these licence numbers, e.g. 4,5.")
+    var licence: String?
+
+    @Option(help: "Pictures per folder, at most (ImageNet: per class), chosen by their names' hash.")
+    var perFolder: Int?
+
+    @Option(help: "A folder of evaluation pictures to keep out; repeatable (default: $ACUITY_DATA/eval, else ../shared/data/eval).")
+    var exclude: [String] = []
+
+    @Flag(help: "Fail when a picture shows one of an evaluation set, instead of leaving it out.")
+    var strict = false
+
+    @Option(help: "Pictures whose hashes differ in at most this many of 64 bits may repeat each other, 0 to 15.")
+    var duplicateDistance = 8
+
+    @Flag(help: "Keep pictures that repeat another.")
+    var keepDuplicates = false
+
+    @Option(help: "Halve JPEG pictures: auto (those of a quality below 85), never, always.")
+    var shrink = Shrink.auto
+
+    @Flag(help: "Keep flat, blurred and block-compressed crops.")
+    var noFilter = false
+
+    @Flag(help: "Of all crops keep the half that is hardest to enlarge, less the hardest twentieth.")
+    var hardestHalf = false
+
+    @Flag(help: "Choose crops as version 0.1.0 did: one draw over all pictures, no filters, no halving, repeats kept.")
+    var classic = false
+
+    @Option(help: "The share of the pictures that goes into --validation-output, 0 to 0.5; the name decides.")
+    var validation: Double?
+
+    @Option(help: "The shard of validation pictures to write.")
+    var validationOutput: String?
+
+    @Option(help: "Validation pictures are cut to their middle, at most this many pixels a side.")
+    var validationSize = 384
+
+    @Option(help: "A picture (PNG, JPEG, …) of crops kept and left out, with the reasons.")
+    var contactSheet: String?
+
+    @Option(help: "Draw the pictures instead: text, logos or lineart.")
+    var synthetic: Drawing?
+
+    @Option(help: "How many pictures to draw.")
+    var count: Int?
+
+    @Option(name: [.customShort("j"), .long], help: "Threads (default: all cores).")
+    var threads: Int?
+
+    @Flag(help: "The summary as one JSON object on standard output.")
+    var json = false
+
     func validate() throws {
         if !(16...4096).contains(crop) { throw ValidationError("--crop is 16 to 4096") }
         if !(1...10_000).contains(perImage) { throw ValidationError("--per-image is 1 to 10000") }
+        if let perFolder, perFolder < 1 { throw ValidationError("--per-folder is at least 1") }
+        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is 1 to 1024") }
+        if !(0...15).contains(duplicateDistance) { throw ValidationError("--duplicate-distance is 0 to 15") }
+        if !(32...8192).contains(validationSize) { throw ValidationError("--validation-size is 32 to 8192") }
+        if let validation, !(validation > 0 && validation <= 0.5) { throw ValidationError("--validation is above 0 and at most 0.5") }
+        let parts = try splitParts()
+        let wantsValidation = validation != nil || parts.validation != nil
+        if wantsValidation != (validationOutput != nil) {
+            throw ValidationError("--validation-output goes with --validation or --split val=NAME")
+        }
+        if validation != nil, parts.validation != nil { throw ValidationError("--validation and --split val= exclude each other") }
+        if output == validationOutput { throw ValidationError("--output and --validation-output are the same file") }
+        if licence != nil, coco.isEmpty { throw ValidationError("--licence goes with --coco") }
+        _ = try licenceNumbers()
+        if synthetic == nil {
+            if folders.isEmpty { throw ValidationError("name a folder of pictures, or --synthetic") }
+            if count != nil { throw ValidationError("--count goes with --synthetic") }
+        } else {
+            if !folders.isEmpty { throw ValidationError("--synthetic takes no folders") }
+            guard let count, (1...10_000_000).contains(count) else { throw ValidationError("--synthetic needs --count, 1 to 10000000") }
+            if whole || classic || wantsValidation || hardestHalf || !coco.isEmpty || !split.isEmpty {
+                throw ValidationError("--synthetic goes with --output, --count, --crop, --seed and --contact-sheet only")
+            }
+            if crop < 64 { throw ValidationError("--crop is at least 64 with --synthetic") }
+        }
+        if whole, classic || hardestHalf || wantsValidation { throw ValidationError("--whole takes no choice of crops and no split") }
+        if classic, hardestHalf { throw ValidationError("--classic and --hardest-half exclude each other") }
+        if classic, wantsValidation { throw ValidationError("--classic knows no split") }
+    }
+
+    /// Names of the subfolders for training and validation.
+    func splitParts() throws -> (training: String?, validation: String?) {
+        var (training, validation): (String?, String?) = (nil, nil)
+        for part in split {
+            let pieces = part.split(separator: "=", maxSplits: 1).map(String.init)
+            switch pieces.first {
+            case "train" where pieces.count == 2 && training == nil: training = pieces[1]
+            case "val" where pieces.count == 2 && validation == nil: validation = pieces[1]
+            default: throw ValidationError("--split is train=NAME or val=NAME, each once")
+            }
+        }
+        return (training, validation)
+    }
+
+    func licenceNumbers() throws -> Set<Int>? {
+        guard let licence else { return nil }
+        let numbers = licence.split(separator: ",").map { Int($0) }
+        guard !numbers.isEmpty, !numbers.contains(nil) else { throw ValidationError("--licence is a list of numbers such as 4,5") }
+        return Set(numbers.compactMap { $0 })
     }
 
     func run() async throws {
-        let paths = try folders.flatMap(pictures)
-        guard !paths.isEmpty else { throw AcuityError(.file, "\(folders.joined(separator: ", ")): no pictures in there") }
-        var random = SplitMix(seed: seed)
-        let writer = try ShardWriter(path: output, cropSize: whole ? nil : crop)
-        for path in paths {
-            let bytes: PixelBuffer
-            do {
-                bytes = try rgb(Picture(contentsOf: path).pixels)
-            } catch let error as AcuityError {
-                report("\(error.message); left out")
-                continue
-            }
-            if whole {
-                let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
-                try writer.append(name: name, width: bytes.width, height: bytes.height, bytes: bytes.bytes)
-            } else {
-                for place in detailedCrops(of: bytes.bytes, width: bytes.width, height: bytes.height, size: crop, count: perImage, using: &random) {
-                    try writer.append(crop: place, of: bytes.bytes, width: bytes.width)
-                }
+        // A file that may not grow further is an error of that write, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
+        Interruption.deleteUnfinishedFiles()
+        if let contactSheet {
+            _ = try Picture.format(for: contactSheet, options: .init())
+            if !overwrite, FileManager.default.fileExists(atPath: contactSheet) {
+                throw AcuityError(.file, "\(contactSheet): exists already (--overwrite replaces it)")
             }
         }
-        guard writer.count > 0 else { throw AcuityError(.training, "no picture is \(crop) pixels wide and high") }
-        try writer.finish()
-        print("\(output): \(paths.count) pictures, \(writer.count) \(whole ? "whole" : "crops of \(crop) pixels"), \(writer.byteCount >> 20) MB")
-    }
-
-    /// Pictures in a folder and below it, by name.
-    private func pictures(under folder: String) throws -> [String] {
-        let extensions: Set = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "heic", "avif"]
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue,
-            let names = FileManager.default.enumerator(atPath: folder)
-        else { throw AcuityError(.file, "\(folder): no such folder") }
-        var paths: [String] = []
-        while let name = names.nextObject() as? String {
-            if extensions.contains((name as NSString).pathExtension.lowercased()) { paths.append(folder + "/" + name) }
+        let command = self
+        let summary = try await onThread {
+            if let drawing = command.synthetic { return try command.draw(drawing.kind) }
+            return try command.cut()
         }
-        return paths.sorted()
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+        } else {
+            print(summary.text)
+        }
     }
 
-    /// Three 8-bit channels.
-    private func rgb(_ colour: PixelBuffer) -> PixelBuffer {
-        let eight = colour.depth == .eight ? colour : PixelBuffer(colour.raster, depth: .eight)
-        guard eight.channels == 1 else { return eight }
-        let bytes = eight.bytes.flatMap { [$0, $0, $0] }
-        return PixelBuffer(width: eight.width, height: eight.height, channels: 3, depth: .eight, bytes: bytes)
+    /// Number of threads to work on.
+    var workers: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
+    /// Runs blocking work apart from Swift's cooperative pool.
+    private func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            let thread = Thread { continuation.resume(with: .init(catching: body)) }
+            thread.stackSize = 16 << 20
+            thread.start()
+        }
     }
 }

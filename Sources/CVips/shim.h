@@ -129,3 +129,10 @@ static inline int cvips_save_tiff(VipsImage *in, VipsTarget *target) {
                                 "predictor", (int)VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL,
                                 "bigtiff", (gboolean)(VIPS_IMAGE_SIZEOF_IMAGE(in) > 3000000000ULL), NULL);
 }
+
+/// Coverage of a line of text, one 8-bit band, cut to its ink. `markup` is Pango's; `font` a Pango description with a size,
+/// which at 72 dots per inch is in pixels. NULL where libvips was built without Pango, too.
+static inline VipsImage *cvips_text(const char *markup, const char *font) {
+    VipsImage *out = NULL;
+    return vips_text(&out, markup, "font", font, "dpi", (int)72, NULL) ? NULL : out;
+}

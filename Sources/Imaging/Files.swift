@@ -127,10 +127,10 @@ final class OutputFile {
 public enum UnfinishedFiles {
     private static let paths = Mutex<Set<String>>([])
 
-    static func add(_ path: String) { paths.withLock { _ = $0.insert(path) } }
+    package static func add(_ path: String) { paths.withLock { _ = $0.insert(path) } }
 
     @discardableResult
-    static func remove(_ path: String) -> Bool { paths.withLock { $0.remove(path) != nil } }
+    package static func remove(_ path: String) -> Bool { paths.withLock { $0.remove(path) != nil } }
 
     /// Deletes them all; for the handler of an interrupt, just before the process ends.
     public static func deleteAll() {

@@ -38,6 +38,8 @@ extension Recipe {
         }
         if let warmStart {
             var saved = try Checkpoint.load(path: warmStart).weights
+            // Weights of others may come under their authors' keys.
+            saved = (try? Architectures.makeNetwork(for: saved, scale: scale))?.weights ?? saved
             for (key, tensor) in saved where !tensor.values.allSatisfy(\.isFinite) {
                 throw AcuityError(.training, "\(warmStart): \(key) is not finite")
             }

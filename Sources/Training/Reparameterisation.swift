@@ -172,11 +172,6 @@ package final class Reparameterisation {
         }
         return result
     }
-
-    /// Overwrites the plain kernels of a network by what the branches add up to.
-    func merge(into network: TorchNetwork) throws {
-        for (key, kernel) in try merged() { try network.parameters[key]?.assign(kernel) }
-    }
 }
 
 extension Network {

@@ -1,6 +1,7 @@
 // Shard: 8-bit high-resolution crops for training and whole images for validation, in safetensors files.
 
 import SuperResolution
+package import TorchEngine
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -29,18 +30,70 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     }
 }
 
+/// The keys under which shards, and the weights trained on them, say where their pictures come from.
+public enum ShardMetadata {
+    /// 64-bit perceptual hashes of the pictures, 16 hexadecimal digits each, separated by commas.
+    public static let sources = "acuity.sources"
+    /// Files without such hashes that took part all the same, shards or a warm start, separated by commas.
+    public static let unknown = "acuity.sources.unknown"
+    /// JSON: how the shard was made, counts, and which evaluation sets were kept out.
+    public static let summary = "acuity.summary"
+
+    /// The text of a list of hashes.
+    public static func list(_ hashes: [PerceptualHash]) -> String { hashes.map(\.hex).joined(separator: ",") }
+
+    /// The hashes of such a text.
+    /// - Parameter file: what errors call it.
+    /// - Throws: ``AcuityError`` with code `.training` for anything but hashes.
+    public static func hashes(_ list: String, of file: String) throws -> [PerceptualHash] {
+        try list.split(separator: ",").map { text in
+            guard let hash = PerceptualHash(hex: text) else { throw AcuityError(.training, "\(file): \(text.prefix(40)) in \(sources) is no hash") }
+            return hash
+        }
+    }
+}
+
 /// Square RGB crops from which batches of random patches are drawn.
 public struct CropShards: Sendable {
     /// Side of the square crops, pixels.
     public let size: Int
     /// Number of crops over all shards.
     public let count: Int
+    /// Perceptual hashes of the pictures that the crops come from, over all shards, each once, in order.
+    public let sources: [PerceptualHash]
+    /// Shards that do not say where their crops come from: those of an earlier version, or of foreign make.
+    public let shardsWithoutSources: [String]
     private let files: [(crops: Data, first: Int)]
+
+    /// Where the data came from, for the metadata of the weights that are trained on it.
+    /// - Parameter warmStart: the weights that the training begins with, whose own sources count as well.
+    /// - Throws: ``AcuityError`` if those cannot be read.
+    public func provenance(warmStart: String?) throws -> [String: String] {
+        func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
+        var hashes = sources
+        var unknown = shardsWithoutSources.map(name)
+        if let warmStart {
+            let metadata = try Checkpoint.load(path: warmStart).metadata
+            if let list = metadata[ShardMetadata.sources] {
+                let known = Set(hashes)
+                hashes += try ShardMetadata.hashes(list, of: warmStart).filter { !known.contains($0) }
+            } else {
+                unknown.append(name(warmStart))
+            }
+            unknown += (metadata[ShardMetadata.unknown] ?? "").split(separator: ",").map(String.init)
+        }
+        var metadata = [ShardMetadata.sources: ShardMetadata.list(hashes)]
+        if !unknown.isEmpty { metadata[ShardMetadata.unknown] = unknown.joined(separator: ",") }
+        return metadata
+    }
 
     /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
     public init(_ paths: [String]) throws {
         var files: [(crops: Data, first: Int)] = []
         var (size, count) = (0, 0)
+        var sources: [PerceptualHash] = []
+        var known = Set<PerceptualHash>()
+        var shardsWithoutSources: [String] = []
         for path in paths {
             // Mapped, not read, so that gigabytes cost no memory of their own.
             let file = try SafetensorsFile(path: path, mapped: true)
@@ -53,53 +106,94 @@ public struct CropShards: Sendable {
             size = entry.shape[1]
             files.append((try file.bytes(of: "crops"), count))
             count += entry.shape[0]
+            if let list = file.metadata[ShardMetadata.sources] {
+                for hash in try ShardMetadata.hashes(list, of: path) where known.insert(hash).inserted { sources.append(hash) }
+            } else {
+                shardsWithoutSources.append(path)
+            }
         }
         guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
         self.size = size
         self.count = count
         self.files = files
+        self.sources = sources
+        self.shardsWithoutSources = shardsWithoutSources
+    }
+
+    /// What one patch of a batch will be.
+    package enum Draw {
+        /// A patch of crop number `crop` at (x, y), turned one of the eight ways.
+        case patch(TorchTensor.Pick)
+        /// A smooth field between four corners of RGB, 0…255: top left, bottom left, top right, bottom right.
+        case field(corners: [Float])
     }
 
     /// Draws random patches, each turned or mirrored one of the eight ways at random.
     /// - Parameter smooth: the probability that a patch is drawn as a smooth field of colour instead: photographs hold
     ///   few of them, and without any a network leaves a faint pattern on flat areas.
+    package func draw(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> [Draw] {
+        guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
+        return (0..<batch).map { _ in
+            if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth { return .field(corners: Self.drawCorners(using: &random)) }
+            let crop = Int.random(in: 0..<count, using: &random)
+            let x = Int.random(in: 0...(size - side), using: &random)
+            let y = Int.random(in: 0...(size - side), using: &random)
+            return .patch(.init(crop: crop, x: x, y: y, turn: Int.random(in: 0..<8, using: &random)))
+        }
+    }
+
+    /// Draws a batch as ``draw(_:side:smooth:using:)`` does and copies its pixels.
     /// - Returns: `batch × side × side × 3` bytes.
     public func batch(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> [UInt8] {
-        guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
+        let draws = try draw(batch, side: side, smooth: smooth, using: &random)
         let patchBytes = side * side * 3
         return [UInt8](unsafeUninitializedCapacity: batch * patchBytes) { buffer, initialised in
             guard let target = buffer.baseAddress else { return }
-            for index in 0..<batch {
-                if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth {
-                    Self.drawField(side: side, using: &random, to: target + index * patchBytes)
-                    continue
-                }
-                let crop = Int.random(in: 0..<count, using: &random)
-                let x = Int.random(in: 0...(size - side), using: &random)
-                let y = Int.random(in: 0...(size - side), using: &random)
-                let turn = Int.random(in: 0..<8, using: &random)
-                guard let shard = files.last(where: { $0.first <= crop }) else { continue }
-                let start = (((crop - shard.first) * size + y) * size + x) * 3
-                shard.crops.withUnsafeBytes { bytes in
-                    guard let base = bytes.baseAddress else { return }
-                    Self.copy(
-                        base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: turn,
-                        to: target + index * patchBytes)
+            for (index, draw) in draws.enumerated() {
+                let place = target + index * patchBytes
+                switch draw {
+                case .field(let corners): Self.drawField(corners, side: side, to: place)
+                case .patch(let pick):
+                    guard let shard = files.last(where: { $0.first <= pick.crop }) else { continue }
+                    let start = (((pick.crop - shard.first) * size + pick.y) * size + pick.x) * 3
+                    shard.crops.withUnsafeBytes { bytes in
+                        guard let base = bytes.baseAddress else { return }
+                        Self.copy(
+                            base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: pick.turn, to: place)
+                    }
                 }
             }
             initialised = batch * patchBytes
         }
     }
 
-    /// Draws a flat colour or, every other time, a bilinear gradient between four corners of random colour.
-    private static func drawField(side: Int, using random: inout SplitMix, to target: UnsafeMutablePointer<UInt8>) {
+    /// All crops as one tensor on a device, 1×n×size×size×3.
+    package func tensor(device: String, runtime: TorchRuntime) throws -> TorchTensor {
+        let parts = try files.enumerated().map { index, file in
+            let end = index + 1 < files.count ? files[index + 1].first : count
+            return try TorchTensor(data: file.crops, shape: [1, end - file.first, size, size, 3], device: device, runtime: runtime)
+        }
+        return parts.count == 1 ? parts[0] : try TorchTensor.concatenate(parts)
+    }
+
+    /// The corners of a flat colour or, every other time, of a gradient between four random colours.
+    private static func drawCorners(using random: inout SplitMix) -> [Float] {
         let isFlat = Bool.random(using: &random)
+        var corners = [Float](repeating: 0, count: 12)
         for channel in 0..<3 {
             let first = Float(Int.random(in: 0...255, using: &random))
-            let corners = [first] + (0..<3).map { _ in isFlat ? first : Float.random(in: 0...255, using: &random) }
+            corners[channel] = first
+            for corner in 1..<4 { corners[3 * corner + channel] = isFlat ? first : Float.random(in: 0...255, using: &random) }
+        }
+        return corners
+    }
+
+    private static func drawField(_ corners: [Float], side: Int, to target: UnsafeMutablePointer<UInt8>) {
+        for channel in 0..<3 {
+            let corner = (0..<4).map { corners[3 * $0 + channel] }
             for y in 0..<side {
                 let v = (Float(y) + 0.5) / Float(side)
-                let (left, right) = (corners[0] + (corners[1] - corners[0]) * v, corners[2] + (corners[3] - corners[2]) * v)
+                let (left, right) = (corner[0] + (corner[1] - corner[0]) * v, corner[2] + (corner[3] - corner[2]) * v)
                 for x in 0..<side {
                     let u = (Float(x) + 0.5) / Float(side)
                     target[(y * side + x) * 3 + channel] = UInt8(max(0, min(255, (left + (right - left) * u).rounded())))

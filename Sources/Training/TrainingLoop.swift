@@ -80,10 +80,11 @@ public func train(
     // Everything that can be missing or wrong is opened here, before any time is spent.
     let network = try recipe.network()
     let crops = try CropShards(recipe.data)
+    let provenance = try crops.provenance(warmStart: recipe.warmStart)
     for stage in recipe.patch where stage.side * recipe.scale > crops.size {
         throw AcuityError(.training, "\(recipe.name): patches of \(stage.side) × \(recipe.scale) pixels do not fit crops of \(crops.size)")
     }
-    let sampler = PairSampler(crops, network: network, device: device, runtime: runtime)
+    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
         try state.average($0, precision: recipe.precision)
@@ -121,8 +122,8 @@ public func train(
         let fraction = fraction()
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
-        let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let result = try state.train(on: low, target: high, truth: high, objective, recipe: recipe, rate: rate, fraction: fraction)
+        let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
+        let result = try state.train(on: pair.low, target: pair.target, truth: pair.high, objective, recipe: recipe, rate: rate, fraction: fraction)
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
@@ -172,7 +173,7 @@ public func train(
 
     try state.save(to: checkpoint, recipe: recipe)
     let weights = directory + "/final.safetensors"
-    try state.release(to: weights, recipe: recipe)
+    try state.release(to: weights, recipe: recipe, provenance: provenance)
     progress.step = state.step
     progress.minutesLeft = 0
     try validate()
@@ -250,8 +251,9 @@ extension Recipe {
 
 extension TrainingState {
     /// The running average under bare keys, as other programs expect weights.
-    func release(to path: String, recipe: Recipe) throws {
-        var writer = SafetensorsWriter(metadata: [
+    /// - Parameter provenance: metadata that says which pictures the weights were trained on.
+    func release(to path: String, recipe: Recipe, provenance: [String: String]) throws {
+        var writer = SafetensorsWriter(metadata: provenance.merging([
             "format": "pt",
             "name": recipe.name,
             "architecture": average.network.architecture,
@@ -259,7 +261,7 @@ extension TrainingState {
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
             "steps": String(step),
             "minutes": String(elapsed / 60),
-        ])
+        ]) { $1 })
         for parameter in average.network.parameters {
             if let tensor = average.parameters[parameter.key] { try writer.add(parameter.key, try finite(tensor, parameter.key)) }
         }

@@ -24,6 +24,8 @@ final class TrainingState {
 
     /// Where the recipe has `reparameterise`: the network's kernels are made of its branches, which are what is optimised.
     private let reparameterisation: Reparameterisation?
+    /// The kernels made after the last step, for the next one; a graph can be walked back only once.
+    private var merged: [String: TorchTensor]?
 
     private let runtime: TorchRuntime
     private let optimiser: Recipe.Optimiser
@@ -69,8 +71,8 @@ final class TrainingState {
         parameters = keys.compactMap { trained.parameters[$0] }
         averages = keys.compactMap { average.parameters[$0] }
         let branches = reparameterisation?.leaves ?? []
-        let merged = Set(branches.map(\.key))
-        let optimised = keys.filter { !merged.contains($0) }.compactMap { key in trained.parameters[key].map { (name: key, key: key, tensor: $0) } } + branches
+        let replaced = Set(branches.map(\.key))
+        let optimised = keys.filter { !replaced.contains($0) }.compactMap { key in trained.parameters[key].map { (name: key, key: key, tensor: $0) } } + branches
         let leaves = Dictionary(optimised.map { ($0.name, $0.tensor) }) { first, _ in first }
         self.leaves = leaves
         // A branch's factor per channel is no matrix.
@@ -86,7 +88,9 @@ final class TrainingState {
 
     /// The network on a batch, with its kernels made of their branches where it has any.
     func forward(_ low: TorchTensor, precision: Precision) throws -> TorchTensor {
-        try network(low, precision: precision, replacing: reparameterisation?.merged() ?? [:])
+        let kernels = try merged ?? reparameterisation?.merged() ?? [:]
+        merged = nil
+        return try network(low, precision: precision, replacing: kernels)
     }
 
     /// One step of the optimiser on the gradients that are there, then of the running average.
@@ -98,7 +102,8 @@ final class TrainingState {
             betas: (optimiser.betas[0], optimiser.betas[1]), step: step)
         try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * rate, beta: optimiser.momentum)
         try TorchOptimiser.zeroGradients(adam.parameters + muon.parameters)
-        try reparameterisation?.merge(into: network)
+        merged = try reparameterisation?.merged()
+        for (key, kernel) in merged ?? [:] { try network.parameters[key]?.assign(kernel) }
         // A young average must forget the initialisation.
         try TorchOptimiser.average(averages, of: parameters, decay: min(decay, Double(1 + step) / Double(10 + step)))
     }
@@ -159,6 +164,7 @@ final class TrainingState {
         }
         try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
         balance = file.metadata["balance"].flatMap { LossBalance(text: $0) } ?? LossBalance()
+        merged = nil
         self.step = step
         self.elapsed = elapsed
         self.random = SplitMix(seed: random)

@@ -76,9 +76,9 @@ import Training
     /// The recipes that ship can be read.
     @Test func shipped() throws {
         let recipes = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Recipes").path
-        for name in try FileManager.default.contentsOfDirectory(atPath: recipes) where name.hasSuffix(".json") {
+        for name in try FileManager.default.subpathsOfDirectory(atPath: recipes) where name.hasSuffix(".json") {
             let recipe = try Recipe(contentsOf: recipes + "/" + name)
-            #expect(name == recipe.name + ".json")
+            #expect(URL(fileURLWithPath: name).lastPathComponent == recipe.name + ".json")
             #expect(try recipe.network().parameterCount > 0)
         }
     }

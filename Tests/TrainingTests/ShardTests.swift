@@ -147,4 +147,54 @@ import Training
         #expect(crops[0].x > 68)
         #expect(detailedCrops(of: bytes, width: width, height: height, size: 128, count: 6, using: &random).isEmpty)
     }
+
+    /// A header larger than the room left for it, crops left out again, labels behind them: the reader finds it all.
+    @Test(arguments: [256, 4096]) func headersAndLabels(_ room: Int) throws {
+        let path = folder.file("labelled.safetensors")
+        let writer = try ShardWriter(path: path, cropSize: 32, headerBytes: room)
+        let picture = drawing(width: 64, height: 60, seed: 1)
+        for x in 0..<6 { try writer.append(crop: (x, x), of: picture, width: 64) }
+        #expect(try writer.crop(4) == cropBytes(of: picture, width: 64, x: 4, y: 4, size: 32))
+        #expect(throws: AcuityError.self) { try writer.crop(6) }
+        try writer.keep(crops: [0, 3, 5])
+        try writer.append(crop: (9, 9), of: picture, width: 64)
+        let hashes = (0..<100).map { PerceptualHash(bits: UInt64($0) << 40) }
+        try writer.finish(metadata: [ShardMetadata.sources: ShardMetadata.list(hashes), "odd \"key\"": "a\n\u{1}b"], labels: Array("[1]".utf8))
+        let file = try SafetensorsFile(path: path)
+        #expect(file.metadata["odd \"key\""] == "a\n\u{1}b" && file.metadata["format"] == "acuity-crops")
+        #expect(try Array(file.bytes(of: "labels")) == Array("[1]".utf8))
+        let expected = [0, 3, 5, 9].flatMap { cropBytes(of: picture, width: 64, x: $0, y: $0, size: 32) }
+        #expect(try Array(file.bytes(of: "crops")) == expected)
+        let shards = try CropShards([path, path])
+        #expect(shards.count == 8 && shards.sources == hashes && shards.shardsWithoutSources.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["labelled.safetensors"])
+    }
+
+    /// Sources of all shards and of the warm start, each once; what does not say is named.
+    @Test func provenance() throws {
+        func shard(_ name: String, _ list: String?) throws -> String {
+            let writer = try ShardWriter(path: folder.file(name), cropSize: 16)
+            try writer.append(crop: (0, 0), of: drawing(width: 16, height: 16, seed: 1), width: 16)
+            try writer.finish(metadata: list.map { [ShardMetadata.sources: $0] } ?? [:])
+            return folder.file(name)
+        }
+        let (a, b) = ("00000000000000aa", "00000000000000bb")
+        let shards = try CropShards([shard("one", "\(a),\(b)"), shard("two", b), shard("old", nil), shard("drawn", "")])
+        #expect(try shards.provenance(warmStart: nil) == ["acuity.sources": "\(a),\(b)", "acuity.sources.unknown": "old"])
+        var weights = SafetensorsWriter(metadata: ["acuity.sources": "\(b),00000000000000cc", "acuity.sources.unknown": "older"])
+        try weights.add("w", Tensor(shape: [1], values: [1]))
+        try weights.write(to: folder.file("start.safetensors"))
+        #expect(try shards.provenance(warmStart: folder.file("start.safetensors"))
+            == ["acuity.sources": "\(a),\(b),00000000000000cc", "acuity.sources.unknown": "old,older"])
+        #expect(throws: AcuityError.self) { try CropShards([shard("bad", "nothex")]) }
+    }
+
+    @Test func existingShardsAreKept() throws {
+        try folder.makeShards()
+        let before = try folder.read("crops.safetensors")
+        #expect(throws: AcuityError.self) { try ShardWriter(path: folder.file("crops.safetensors"), cropSize: 8, overwrite: false) }
+        #expect(throws: AcuityError.self) { try ShardWriter(path: folder.path, cropSize: 8) }
+        #expect(try folder.read("crops.safetensors") == before)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
+    }
 }

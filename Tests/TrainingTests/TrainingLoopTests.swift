@@ -46,6 +46,8 @@ import Training
         #expect(try weights("whole/final.safetensors") == weights("pieces/final.safetensors"))
         #expect(try weights("whole/checkpoint.safetensors") == weights("pieces/checkpoint.safetensors"))
         #expect(try SafetensorsFile(path: folder.file("pieces/final.safetensors")).metadata["steps"] == "12")
+        // The fixtures' shard does not say what its crops come from.
+        #expect(try SafetensorsFile(path: folder.file("pieces/final.safetensors")).metadata["acuity.sources.unknown"] == "crops.safetensors")
     }
 
     @Test func anotherSeedIsAnotherRun() throws {

@@ -1,0 +1,81 @@
+// PairSampler: random batches of low and high resolution for training, made on the device.
+
+package import SuperResolution
+package import TorchEngine
+
+/// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
+package struct TrainingPair {
+    /// What the network sees.
+    package var low: TorchTensor
+    /// The ground truth, for discriminators.
+    package var high: TorchTensor
+    /// The ground truth for losses on pixels and features: sharpened where the degradation does so, otherwise ``high`` itself.
+    package var target: TorchTensor
+}
+
+/// Random pairs of low and high resolution from crops.
+package final class PairSampler {
+    private let crops: CropShards
+    private let degrader: Degrader
+    private let network: Network
+    private let device: String
+    private let runtime: TorchRuntime
+    /// On a GPU all crops, so that a step copies next to nothing from the host.
+    private var resident: TorchTensor?
+
+    package init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
+        self.crops = crops
+        self.network = network
+        self.device = device
+        self.runtime = runtime
+        degrader = Degrader(degradation, scale: network.scale, device: device, runtime: runtime)
+    }
+
+    /// - Parameters:
+    ///   - side: low-resolution pixels.
+    ///   - smooth: see ``Recipe/smooth``.
+    package func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
+        let scale = network.scale
+        // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (bicubic's filter
+        // reaches 2½ pixels; of wider blurs the border is a fair sample).
+        let margin = max(0, min(3, (crops.size / scale - side) / 2))
+        let wide = side + 2 * margin
+        let image = try patches(batch, side: wide * scale, smooth: smooth, using: &random).image()
+        let made = try degrader(image, using: &random)
+        func finished(_ x: TorchTensor, scale: Int) throws -> TorchTensor {
+            let patch = try x.centre(margin: margin * scale, side: side * scale)
+            return network.colour == .luma ? try patch.luma() : patch
+        }
+        let high = try finished(image, scale: scale)
+        return TrainingPair(
+            low: try finished(made.low, scale: 1), high: high, target: made.record.unsharpMask == nil ? high : try finished(made.target, scale: scale))
+    }
+
+    /// batch×side×side×3 bytes on the device.
+    private func patches(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TorchTensor {
+        guard device != "cpu" else {
+            let bytes = try crops.batch(batch, side: side, smooth: smooth, using: &random)
+            return try TorchTensor(bytes: bytes, shape: [batch, side, side, 3], device: device, runtime: runtime)
+        }
+        let source = try resident ?? crops.tensor(device: device, runtime: runtime)
+        resident = source
+        return try crops.draw(batch, side: side, smooth: smooth, using: &random).patches(of: source, side: side)
+    }
+}
+
+extension [CropShards.Draw] {
+    /// Cuts and draws these patches on the device where the crops lie.
+    package func patches(of crops: TorchTensor, side: Int) throws -> TorchTensor {
+        let patches = try crops.patches(map { if case .patch(let pick) = $0 { pick } else { .init(crop: 0, x: 0, y: 0, turn: 0) } }, side: side)
+        try patches.drawFields(enumerated().compactMap { if case .field(let corners) = $0.element { ($0.offset, corners) } else { nil } })
+        return patches
+    }
+}
+
+extension TorchTensor {
+    /// The square that is left when `margin` pixels go on every side.
+    fileprivate func centre(margin: Int, side: Int) throws -> TorchTensor {
+        if margin == 0 { return self }
+        return try slice(dimension: 2, first: margin, count: side).slice(dimension: 3, first: margin, count: side)
+    }
+}
