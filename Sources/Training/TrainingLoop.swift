@@ -103,7 +103,6 @@ public func train(
 
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
-    var last = clock.now
     var report = StepMeans()
     var (lastReport, lastValidation, lastCheckpoint) = (state.elapsed, state.elapsed, state.elapsed)
     var progress = TrainingProgress(step: state.step, loss: 0, rate: 0, imagesPerSecond: 0, minutes: 0, minutesLeft: 0)
@@ -117,6 +116,10 @@ public func train(
 
     /// The part of the run that is done.
     func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
+
+    // What a warm start is worth, to hold the rest of the run against.
+    if state.step == 0 { try validate() }
+    var last = clock.now
 
     while fraction() < 1 {
         let fraction = fraction()
