@@ -46,9 +46,9 @@ public struct TrainingProgress: Sendable {
     /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
     public var perceptual: Double?
 
-    package init(
+    public init(
         step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
-        minutes: Double, minutesLeft: Double
+        minutes: Double, minutesLeft: Double, perceptual: Double? = nil
     ) {
         self.step = step
         self.loss = loss
@@ -58,6 +58,7 @@ public struct TrainingProgress: Sendable {
         self.imagesPerSecond = imagesPerSecond
         self.minutes = minutes
         self.minutesLeft = minutesLeft
+        self.perceptual = perceptual
     }
 }
 
@@ -118,7 +119,6 @@ public func train(
 
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
-    var last = clock.now
     var report = StepMeans()
     var (lastReport, lastValidation, lastCheckpoint) = (state.elapsed, state.elapsed, state.elapsed)
     var progress = TrainingProgress(step: state.step, loss: 0, rate: 0, imagesPerSecond: 0, minutes: 0, minutesLeft: 0)
@@ -132,6 +132,10 @@ public func train(
 
     /// The part of the run that is done.
     func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
+
+    // What a warm start is worth, to hold the rest of the run against.
+    if state.step == 0 { try validate() }
+    var last = clock.now
 
     while fraction() < 1 {
         let fraction = fraction()
