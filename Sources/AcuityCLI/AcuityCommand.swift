@@ -26,6 +26,7 @@ let acuityVersion = "0.1.0"
             UpscaleCommand.self,
             ModelsCommand.self,
             EvaluateCommand.self,
+            NiqeCommand.self,
             BenchCommand.self,
             DatasetCommand.self,
             TrainCommand.self,

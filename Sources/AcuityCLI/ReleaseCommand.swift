@@ -13,11 +13,12 @@ struct ReleaseCommand: AsyncParsableCommand {
         commandName: "release",
         abstract: "Measure a checkpoint and release it, or refuse and say why.",
         discussion: """
-            The weights are rounded to half precision and measured as they will be shipped: PSNR-Y and SSIM-Y on every \
-            set, agreement with the input when shrunk again, flat colours, mean colour, pixel-shuffle patterns. A model \
-            that does not beat Lanczos-3 on every set, or is worse than what is shipped under its name and scale, is \
-            refused, and nothing is written. Otherwise NAME-xSCALE.safetensors and its card NAME-xSCALE.json replace \
-            what was there; build again to ship them inside the command.
+            The weights are rounded to half precision and measured as they will be shipped: fidelity on held-out sets, real \
+            pictures without ground truth, drawn hard cases (flat colours, gradients, edges, line screens, letters), speed. \
+            A model that falls short anywhere, was trained on an evaluation picture, or is worse than what is shipped under \
+            its name and scale, is refused with everything that fell short, and nothing is written. Otherwise \
+            NAME-xSCALE.safetensors and its card NAME-xSCALE.json replace what was there; build again to ship them inside \
+            the command. docs/release.md tells every measure, its threshold and why.
 
             EXAMPLES
               acuity release runs/fast-x4/final.safetensors --name fast \\
@@ -57,10 +58,24 @@ struct ReleaseCommand: AsyncParsableCommand {
     @Option(help: "Minutes of training, where the checkpoint does not say.")
     var minutes: Double?
 
+    @Option(
+        help: "What it is for, which decides the thresholds: faithful (the default), restore, gan or text.",
+        transform: { text in
+            guard let profile = ReleaseProfile.Name(rawValue: text) else { throw ValidationError("faithful, restore, gan or text") }
+            return profile
+        })
+    var profile: ReleaseProfile.Name = .faithful
+
+    @Flag(help: "Release although the checkpoint does not say which pictures it was trained on; the card will tell.")
+    var sourcesUnknown = false
+
+    @Flag(help: "One object with every figure and shortcoming on standard output.")
+    var json = false
+
     @Option(help: "Folder of released models.")
     var models = "Models"
 
-    @Option(help: "Folder that holds eval/Set5, eval/Set14 and eval/BSD100; by default $ACUITY_DATA, else ../shared/data.")
+    @Option(help: "Folder that holds eval/Set5, Set14, BSD100, RealSRSet and RealESRGAN_inputs; by default $ACUITY_DATA, else ../shared/data.")
     var data: String?
 
     func validate() throws {
@@ -95,35 +110,107 @@ struct ReleaseCommand: AsyncParsableCommand {
         let stem = Release.stem(name: name, scale: scale)
         let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 
-        let upscaler = try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)))
-        let gate = ReleaseGate()
-        let measured = try await gate.measure(
-            scale: scale, sets: pictureSets(), load: PictureFolder.load,
-            enlarge: upscaler.enlarging(depth: .sixteen), progress: { print($0) })
-        let shortcomings = gate.shortcomings(of: measured, shipped: shipped)
+        let pixels = try Self.enlarging(model)
+        let gate = ReleaseGate(ReleaseProfile(profile))
+        let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
+        let findings = try await gate.measure(
+            scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, shipped: shippedEnlarging(stem, scale: scale),
+            progress: { report("measuring: \($0)") })
+        var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: try trainedOn(metadata, sets: held + real))
+        if let missing = missingSources(metadata) { shortcomings.insert(missing, at: 0) }
+
+        var card = ModelCard(
+            name: name, version: Self.version(after: shipped?.version), architecture: model.network.architecture, scale: scale,
+            purpose: purpose, parameters: model.network.parameterCount, trainingData: trainingData,
+            recipe: URL(fileURLWithPath: recipe).lastPathComponent, recipeHash: SHA256.hex(recipeBytes), steps: steps,
+            trainingMinutes: (minutes * 10).rounded() / 10, hardware: hardware ?? metadata["hardware"] ?? Self.thisMachine,
+            date: Self.today, licence: licence, sha256: "", metrics: findings.map(\.metric), profile: profile.rawValue)
+        if sourcesUnknown, metadata[ShardMetadata.sources] == nil { card.trainingData += " (not recorded picture by picture)" }
+        var verdict = Verdict(model: stem, profile: profile.rawValue, released: shortcomings.isEmpty, shortcomings: shortcomings, metrics: card.metrics)
+        if shortcomings.isEmpty {
+            let written = try Release(weights: file, card: card).write(into: models)
+            (verdict.weights, verdict.card) = (written.weights, written.card)
+            touchEmbedding(of: stem)
+        }
+        if json {
+            print(try verdict.text)
+        } else {
+            print(findings.table)
+            if shortcomings.isEmpty { print("released \(stem) version \(card.version): \(verdict.weights ?? ""), \(verdict.card ?? "")") }
+        }
         guard shortcomings.isEmpty else {
             for line in shortcomings { report("\(stem): \(line)") }
             report("\(stem) is not released; nothing was written")
             throw ExitCode(1)
         }
-
-        let card = ModelCard(
-            name: name, version: Self.version(after: shipped?.version), architecture: model.network.architecture, scale: scale,
-            purpose: purpose, parameters: model.network.parameterCount, trainingData: trainingData,
-            recipe: URL(fileURLWithPath: recipe).lastPathComponent, recipeHash: SHA256.hex(recipeBytes), steps: steps,
-            trainingMinutes: (minutes * 10).rounded() / 10, hardware: hardware ?? metadata["hardware"] ?? Self.thisMachine,
-            date: Self.today, licence: licence, sha256: "", metrics: measured.metrics)
-        let written = try Release(weights: file, card: card).write(into: models)
-        print("released \(stem) version \(card.version): \(written.weights), \(written.card)")
-        touchEmbedding(of: stem)
     }
 
-    private func pictureSets() throws -> [ReleaseGate.PictureSet] {
+    /// What `--json` prints.
+    private struct Verdict: Encodable {
+        let model: String
+        let profile: String
+        let released: Bool
+        let shortcomings: [String]
+        let metrics: [ModelCard.Metric]
+        var weights: String?
+        var card: String?
+
+        var text: String {
+            get throws {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+                encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+                return String(decoding: try encoder.encode(self), as: UTF8.self)
+            }
+        }
+    }
+
+    private static func enlarging(_ model: Model) throws -> Enlarging {
+        let scale = model.network.scale
+        return try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale))).enlarging(depth: .sixteen)
+    }
+
+    /// The model that would be replaced, to compare speeds; nil when there is none.
+    private func shippedEnlarging(_ stem: String, scale: Int) throws -> Enlarging? {
+        let path = "\(models)/\(stem).safetensors"
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        return try Self.enlarging(Model(checkpoint: Checkpoint.load(path: path), name: name, scale: scale))
+    }
+
+    private func pictureSets(_ names: [String]) throws -> [ReleaseGate.PictureSet] {
         let root = data ?? ProcessInfo.processInfo.environment["ACUITY_DATA"] ?? "../shared/data"
-        return try ["Set5", "Set14", "BSD100"].map { set in
+        return try names.map { set in
             ReleaseGate.PictureSet(name: set, pictures: try PictureFolder.pictures(in: "\(root)/eval/\(set)"))
         }
     }
+
+    /// Why a checkpoint that does not say what it was trained on is refused; nil where it says so, or was said to be silent.
+    private func missingSources(_ metadata: [String: String]) -> String? {
+        if sourcesUnknown { return nil }
+        if metadata[ShardMetadata.sources] == nil {
+            return "the checkpoint does not say which pictures it was trained on (\(ShardMetadata.sources)); "
+                + "make its shards again with acuity dataset, or say --sources-unknown"
+        }
+        return metadata[ShardMetadata.unknown].map { "trained also on \($0), which do not say which pictures they hold; make them again, or say --sources-unknown" }
+    }
+
+    /// Evaluation pictures among what the checkpoint was trained on.
+    private func trainedOn(_ metadata: [String: String], sets: [ReleaseGate.PictureSet]) throws -> [String] {
+        guard let list = metadata[ShardMetadata.sources] else { return [] }
+        let sources = try ShardMetadata.hashes(list, of: checkpoint)
+        return try sets.flatMap { set in
+            try set.pictures.filter { path in
+                let pixels = try PictureFolder.load(path)
+                let bytes = pixels.samples.map { UInt8((min(max($0, 0), 1) * 255).rounded()) }
+                guard let plane = LumaPlane(bytes: bytes, width: pixels.width, height: pixels.height, channels: pixels.channels) else { return false }
+                let hash = PerceptualHash(plane)
+                return sources.contains { min($0.distance(to: hash), $0.mirrored.distance(to: hash)) <= Self.sameness }
+            }.map { "\(set.name)/\(URL(fileURLWithPath: $0).lastPathComponent)" }
+        }
+    }
+
+    /// Bits in which hashes of one picture differ at most, rescaled and recompressed; those of two differ in 31 ± 4.
+    private static let sameness = 6
 
     /// The build does not see that an embedded file has changed, so the source that embeds it is touched.
     private func touchEmbedding(of stem: String) {

@@ -1,6 +1,7 @@
 // acuity-trainer: `acuity train` without the rest, for machines that have libtorch but no Swift and no libvips.
 
 import SuperResolution
+import TorchEngine
 import Training
 
 #if canImport(Glibc)
@@ -18,7 +19,13 @@ let usage = """
     --minutes   overrides the recipe's
     --steps     ends the run, and drives its schedule, by this many steps: the same weights every time on one thread
     --resume    continue from DIR's checkpoint if there is one
+    --measure   say which share of the device's bf16 matrix rate the steps reach; without a recipe only measure that rate
+    --matrix-rate R  the rate, 10^12 operations per second, where it is known already
     --json      one object per validation on standard output
+
+           acuity-trainer bench RECIPE [--steps N] [--threads N] [--device cpu|cuda]
+
+    Times N steps of the recipe on a made-up batch and prints them as JSON; Benchmarks/training.py sets them against PyTorch.
     Exit: 0 finished, 1 failed, 2 wrong usage, 3 stopped by a signal after saving.
 
     """
@@ -59,20 +66,39 @@ if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
     print(usage, terminator: "")
     exit(CommandLine.arguments.count == 1 ? 2 : 0)
 }
+if arguments.rest.first == "bench" { benchmark(&arguments) }
 let output = arguments.value(of: "--output")
 let minutes = arguments.number(of: "--minutes", Double.self)
 let steps = arguments.number(of: "--steps", Int.self)
 let device = arguments.value(of: "--device") ?? "cpu"
 let threads = arguments.number(of: "--threads", Int.self)
 let resume = arguments.flag("--resume")
+let measuresRate = arguments.flag("--measure")
+let knownRate = arguments.number(of: "--matrix-rate", Double.self)
 let report = TrainingReport(json: arguments.flag("--json"))
+if measuresRate, arguments.rest.isEmpty {
+    do {
+        print(try TorchRuntime.shared().matrixRate(device: device))
+        exit(0)
+    } catch {
+        fail("acuity-trainer: \(error)", code: 1)
+    }
+}
 guard let output, arguments.rest.count == 1, let recipePath = arguments.rest.first, !recipePath.hasPrefix("-") else { fail(usage, code: 2) }
 
 do {
     TrainingInterruption.install()
+    let recipe = try Recipe(contentsOf: recipePath)
+    let rate = try measuresRate ? TorchRuntime.shared().matrixRate(device: device) : knownRate
+    var throughput = try rate.map { try Throughput(recipe, matrixRate: $0) }
     let finished = try train(
-        Recipe(contentsOf: recipePath), directory: output, minutes: minutes, steps: steps, device: device, threads: threads, resume: resume,
-        shouldStop: { TrainingInterruption.isRequested }, log: { report($0) })
+        recipe, directory: output, minutes: minutes, steps: steps, device: device, threads: threads, resume: resume,
+        shouldStop: { TrainingInterruption.isRequested },
+        log: { event in
+            report(event)
+            throughput?.note(event)
+        })
+    if let line = throughput?.summary { report(.message(line)) }
     exit(finished ? 0 : 3)
 } catch {
     fail("acuity-trainer: \(error)", code: 1)

@@ -136,23 +136,3 @@ void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, 
     (void)isa;
     for (ptrdiff_t i = 0; i < count; i++) out[i] = a[i] * a_factor + b[i] * b_factor;
 }
-
-void acuity_activate(acuity_activation function, const float *in, float *out, ptrdiff_t count) {
-    switch (function) {
-    case acuity_gelu:
-        for (ptrdiff_t i = 0; i < count; i++) out[i] = 0.5f * in[i] * (1 + erff(in[i] * 0.70710678f));
-        return;
-    case acuity_silu:
-        for (ptrdiff_t i = 0; i < count; i++) out[i] = in[i] / (1 + expf(-in[i]));
-        return;
-    case acuity_mish:  // x tanh(ln(1 + eˣ)); beyond 20 the logarithm is x itself.
-        for (ptrdiff_t i = 0; i < count; i++) out[i] = in[i] > 20 ? in[i] : in[i] * tanhf(log1pf(expf(in[i])));
-        return;
-    case acuity_sigmoid:
-        for (ptrdiff_t i = 0; i < count; i++) out[i] = 1 / (1 + expf(-in[i]));
-        return;
-    case acuity_tanh:
-        for (ptrdiff_t i = 0; i < count; i++) out[i] = tanhf(in[i]);
-        return;
-    }
-}

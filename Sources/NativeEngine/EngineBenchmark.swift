@@ -1,7 +1,7 @@
 // EngineBenchmark: how fast the engine runs well-known networks, as a share of what the processor can do.
 
 import CKernels
-import SuperResolution
+public import SuperResolution
 
 /// Measures networks with random weights beside the processor's arithmetic peak, turn by turn, so that a busy
 /// machine disturbs both alike.
@@ -45,13 +45,18 @@ public struct EngineBenchmark: Sendable {
     private let side: Int
     private let rounds: Int
     private let only: String
+    private let networks: [(name: String, network: Network)]
 
     /// - Parameters:
     ///   - threads: `nil` for one per processor.
     ///   - side: width and height of the input in pixels.
     ///   - rounds: how often each network runs.
     ///   - only: what the names of the networks to measure contain.
-    public init(threads: Int? = nil, side: Int = 256, rounds: Int = 9, only: String = "") throws {
+    ///   - networks: what is measured; empty for the usual ones. Weights are random.
+    public init(
+        threads: Int? = nil, side: Int = 256, rounds: Int = 9, only: String = "", networks: [(name: String, network: Network)] = []
+    ) throws {
+        self.networks = networks.isEmpty ? try Self.networks() : networks
         engine = try NativeEngine(threads: threads)
         self.only = only
         self.side = side
@@ -65,7 +70,7 @@ public struct EngineBenchmark: Sendable {
         var ways: [(precision: Precision, winograd: Bool)] = [(.fp32, false)]
         if engine.instructionSet == .avx512bf16 { ways.insert((.bf16, false), at: 0) }
         if acuity_has_winograd(engine.instructionSet.kernels) { ways.insert((.fp32, true), at: 0) }
-        for (name, network) in try Self.networks() where only.isEmpty || name.contains(only) {
+        for (name, network) in networks where only.isEmpty || name.contains(only) {
             let model = try Self.model(name, network)
             for (precision, winograd) in ways {
                 let algorithm = winograd ? "winograd" : "direct"

@@ -3,21 +3,16 @@
 import CKernels
 import SuperResolution
 
-/// The rows of one tensor that are still needed, in a ring: row `y` lies in place `y mod capacity`.
+/// The rows of one tensor that are still needed, each in whatever memory was free when it was made.
 struct Plane<Element> {
-    let memory: UnsafeMutableRawPointer
-    let capacity: Int
-    let rowBytes: Int
-    /// Bytes from a row's beginning to its column 0.
-    let left: Int
+    /// By row: its column 0. Only rows that are still needed hold the tensor's values.
+    let rows: UnsafeMutablePointer<UnsafeMutableRawPointer>
     let pixelBytes: Int
 
     /// Row `y` at column 0.
-    func row(_ y: Int) -> UnsafeMutablePointer<Element> {
-        (memory + y % capacity * rowBytes + left).assumingMemoryBound(to: Element.self)
-    }
+    func row(_ y: Int) -> UnsafeMutablePointer<Element> { rows[y].assumingMemoryBound(to: Element.self) }
 
-    var untyped: Plane<UInt8> { Plane<UInt8>(memory: memory, capacity: capacity, rowBytes: rowBytes, left: left, pixelBytes: pixelBytes) }
+    var untyped: Plane<UInt8> { Plane<UInt8>(rows: rows, pixelBytes: pixelBytes) }
 }
 
 /// Not safe to share: one run at a time.
@@ -78,15 +73,32 @@ final class Execution {
             total += bytes
             return memory
         }
-        func plane<T>(_ slot: Int, _ type: T.Type) -> Plane<T> {
-            let s = program.slots[slot]
-            let pixel = s.paddedChannels * MemoryLayout<T>.stride
-            let row = ((s.width(width) + 2 * s.margin) * pixel + 63) / 64 * 64
-            return Plane(memory: allocate(row * schedule.capacities[slot]), capacity: schedule.capacities[slot], rowBytes: row, left: s.margin * pixel, pixelBytes: pixel)
+        func rowBytes(_ slot: Program.Slot, _ element: Int) -> Int {
+            ((slot.width(width) + 2 * slot.margin) * slot.paddedChannels * element + 63) / 64 * 64
         }
-        floats = program.slots.indices.map { program.slots[$0].needsFloats ? plane($0, Float.self) : nil }
-        halves = program.slots.indices.map { program.slots[$0].needsHalves ? plane($0, UInt16.self) : nil }
-        let longest = max(floats.compactMap { $0?.rowBytes }.max() ?? 0, halves.compactMap { $0?.rowBytes }.max() ?? 0)
+        // Rows of one layout share their memory.
+        var shared: [Program.Slot.Layout: (floats: UnsafeMutableRawPointer, halves: UnsafeMutableRawPointer)] = [:]
+        for slot in program.slots where shared[slot.layout] == nil {
+            let rows = schedule.rows[slot.layout] ?? 1
+            shared[slot.layout] = (
+                allocate(slot.needsFloats ? rows * rowBytes(slot, 4) : 0), allocate(slot.needsHalves ? rows * rowBytes(slot, 2) : 0)
+            )
+        }
+        func plane<T>(_ index: Int, _ memory: UnsafeMutableRawPointer, _ type: T.Type) -> Plane<T> {
+            let slot = program.slots[index], places = schedule.places[index]
+            let pixel = slot.paddedChannels * MemoryLayout<T>.stride, row = rowBytes(slot, MemoryLayout<T>.stride)
+            let rows = allocate(places.count * MemoryLayout<UnsafeMutableRawPointer>.stride)
+                .bindMemory(to: UnsafeMutableRawPointer.self, capacity: places.count)
+            for (y, place) in places.enumerated() { rows[y] = memory + Int(place) * row + slot.margin * pixel }
+            return Plane(rows: rows, pixelBytes: pixel)
+        }
+        floats = program.slots.indices.map { i in
+            program.slots[i].needsFloats ? shared[program.slots[i].layout].map { plane(i, $0.floats, Float.self) } : nil
+        }
+        halves = program.slots.indices.map { i in
+            program.slots[i].needsHalves ? shared[program.slots[i].layout].map { plane(i, $0.halves, UInt16.self) } : nil
+        }
+        let longest = program.slots.map { rowBytes($0, $0.needsFloats ? 4 : 2) }.max() ?? 0
         zeros = UnsafeRawPointer(allocate(longest))
         let convolutions = program.stages.compactMap { $0 as? ConvolutionStage }
         let winograds = program.stages.compactMap { $0 as? WinogradStage }
@@ -161,20 +173,31 @@ final class Execution {
     private var stopped = false
 }
 
-/// In which order rows are made, and how many rows of each slot must be kept.
+/// In which order rows are made, and which memory each takes.
 struct Schedule {
     var strips: [[Execution.Phase]] = []
-    var capacities: [Int]
+    /// By slot and row: its place among the rows of its layout. A row that nothing reads any more leaves its place to the
+    /// next that is made, so that a deep network's values stay in the caches.
+    var places: [[Int32]]
+    /// How many rows of each layout there are at most at a time.
+    var rows: [Program.Slot.Layout: Int] = [:]
 
     /// Plays the whole run: each strip adds rows of the input, and each stage then makes all rows that it can.
     init(_ program: Program, width: Int, height: Int, threads: Int, stripRows: Int?) {
         let rowsPerStrip = stripRows ?? Self.rowsPerStrip(program, width: width)
-        let stages = program.stages
+        let stages = program.stages, slots = program.slots
         var made = [Int](repeating: 0, count: stages.count)
-        var ready = [Int](repeating: 0, count: program.slots.count)
-        capacities = [Int](repeating: 1, count: program.slots.count)
-        let readers = program.slots.indices.map { slot in
+        var ready = [Int](repeating: 0, count: slots.count)
+        var released = ready
+        var free: [Program.Slot.Layout: [Int32]] = [:]
+        places = slots.map { [Int32](repeating: 0, count: $0.height(height)) }
+        let readers = slots.indices.map { slot in
             stages.indices.flatMap { s in stages[s].operands.filter { $0.slot == slot }.map { (stage: s, reach: $0.reach) } }
+        }
+        /// The first row of a slot that is still read.
+        func oldest(_ slot: Int) -> Int {
+            let rows = slots[slot].height(height)
+            return readers[slot].map { made[$0.stage] < stages[$0.stage].rows(height) ? $0.reach.rows(made[$0.stage], of: rows).first : rows }.min() ?? rows
         }
         var limit = 0
         while limit < height {
@@ -186,7 +209,7 @@ struct Schedule {
                 if stage.operands.isEmpty {
                     next = min(rows, limit)
                 } else {
-                    while next < rows, stage.operands.allSatisfy({ ready[$0.slot] > $0.reach.rows(next, of: program.slots[$0.slot].height(height)).last }) {
+                    while next < rows, stage.operands.allSatisfy({ ready[$0.slot] > $0.reach.rows(next, of: slots[$0.slot].height(height)).last }) {
                         next += 1
                     }
                 }
@@ -194,11 +217,14 @@ struct Schedule {
                 made[s] = next
                 if let slot = stage.output {
                     ready[slot] = next
-                    var oldest = first
-                    for reader in readers[slot] where made[reader.stage] < stages[reader.stage].rows(height) {
-                        oldest = min(oldest, reader.reach.rows(made[reader.stage], of: rows).first)
+                    for y in first..<next { places[slot][y] = take(slots[slot].layout, &free) }
+                }
+                for slot in Set(stage.operands.map(\.slot)) {
+                    let end = min(oldest(slot), ready[slot])
+                    while released[slot] < end {
+                        free[slots[slot].layout, default: []].append(places[slot][released[slot]])
+                        released[slot] += 1
                     }
-                    capacities[slot] = max(capacities[slot], next - oldest)
                 }
                 let columns = stage.columns(width)
                 let share = stage.share(rows: next - first, columns: columns, threads: threads)
@@ -208,6 +234,14 @@ struct Schedule {
             }
             strips.append(phases)
         }
+    }
+
+    /// The place that was left last, which is the likeliest to be in a cache, or a new one.
+    private mutating func take(_ layout: Program.Slot.Layout, _ free: inout [Program.Slot.Layout: [Int32]]) -> Int32 {
+        if let place = free[layout]?.popLast() { return place }
+        let place = rows[layout, default: 0]
+        rows[layout] = place + 1
+        return Int32(place)
     }
 
     /// A strip should be large enough to pay for reading the weights and for a barrier per stage, and small enough

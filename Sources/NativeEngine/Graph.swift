@@ -12,6 +12,8 @@ struct Graph {
         case activation(Operation.Activation)
         case add
         case multiply
+        /// `(a + b) × (sigmoid(a) − ½)`: SPAN's attention, found among the network's operations.
+        case gate
         case scale(factor: Float, offset: Float)
         case concatenate
         case slice(first: Int)
@@ -30,6 +32,14 @@ struct Graph {
         var channels: Int
         var up: Int
         var down: Int
+
+        /// Multiplies and adds nothing but constants per channel.
+        var isConstantPerChannel: Bool {
+            switch kind {
+            case .affine, .scale: true
+            default: false
+            }
+        }
     }
 
     private(set) var nodes: [Node] = []
@@ -58,6 +68,7 @@ struct Graph {
             node[i] = nodes.count - 1
         }
         output = node[network.output.index]
+        for i in nodes.indices { findGate(i) }
 
         readers = [[Int]](repeating: [], count: nodes.count)
         var isNeeded = [Bool](repeating: false, count: nodes.count)
@@ -68,6 +79,18 @@ struct Graph {
                 readers[operand].append(i)
             }
         }
+    }
+
+    /// Turns `multiply(add(a, b), scale(sigmoid(a), 1, −½))` into one node.
+    private mutating func findGate(_ i: Int) {
+        guard case .multiply = nodes[i].kind, nodes[i].operands.count == 2 else { return }
+        let (sum, gate) = (nodes[i].operands[0], nodes[i].operands[1])
+        guard case .add = nodes[sum].kind, case .scale(1, -0.5) = nodes[gate].kind, let sigmoid = nodes[gate].operands.first,
+            case .activation(.sigmoid) = nodes[sigmoid].kind, let a = nodes[sigmoid].operands.first, nodes[sum].operands.contains(a),
+            let b = nodes[sum].operands.first(where: { $0 != a }), nodes[a].channels == nodes[b].channels
+        else { return }
+        nodes[i].kind = .gate
+        nodes[i].operands = [a, b]
     }
 
     func isNeeded(_ i: Int) -> Bool { i == output || !readers[i].isEmpty }
@@ -87,13 +110,16 @@ struct Graph {
         case .transposedConvolution(_, let c):
             let kernel = try Kernel(c, weights: weight(c.key + ".weight"), bias: c.hasBias ? weight(c.key + ".bias") : nil)
             return [.convolution(kernel), .shuffle(c.stride)]
-        case .prelu(_, let key, _): return [.leak(try weight(key + ".weight"))]
+        case .prelu(_, let key, let slopes):
+            let values = try weight(key + ".weight")
+            return [.leak(slopes == 1 ? [Float](repeating: values.first ?? 0, count: channels) : values)]
         case .leakyReLU(_, let slope): return [.leak([Float](repeating: slope, count: channels))]
         case .activation(_, .relu): return [.leak([Float](repeating: 0, count: channels))]
         case .activation(_, let function): return [.activation(function)]
         case .add: return [.add]
         case .multiply: return [.multiply]
         case .scale(_, let factor, let offset): return [.scale(factor: factor, offset: offset)]
+        case .shift(_, let offsets): return [.affine(weight: [Float](repeating: 1, count: channels), bias: offsets)]
         case .concatenate: return [.concatenate]
         case .slice(_, let first, _): return [.slice(first: first)]
         case .pixelShuffle(_, let factor): return [.shuffle(factor)]

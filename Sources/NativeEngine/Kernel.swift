@@ -81,6 +81,15 @@ struct Kernel {
         for i in bias.indices { bias[i] *= factor }
     }
 
+    /// Multiplies each output, before a slope, by a factor and adds an offset: how a batch norm is folded.
+    mutating func apply(factors: [Float], offsets: [Float]) {
+        let size = inputs * height * width
+        for o in 0..<outputs {
+            for i in (o * size)..<((o + 1) * size) { weights[i] *= factors[o] }
+            bias[o] = bias[o] * factors[o] + offsets[o]
+        }
+    }
+
     /// Reorders outputs: new output `i` is old output `order[i]`.
     mutating func reorder(_ order: [Int]) {
         let size = inputs * height * width
@@ -102,7 +111,7 @@ final class PackedKernel: @unchecked Sendable {
     let description: UnsafeMutablePointer<acuity_convolution>
     private var allocations: [UnsafeMutableRawPointer] = []
 
-    /// - Parameter winograd: for 3×3 kernels in fp32: weights transformed for F(4×4, 3×3), channels padded to 16.
+    /// - Parameter winograd: for 3×3 kernels in fp32: weights transformed for F(6×6, 3×3), channels padded to 16.
     init(
         _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false
     ) {
@@ -112,7 +121,7 @@ final class PackedKernel: @unchecked Sendable {
         let steps = sources.map { ($0.channels.count + step - 1) / step }
         let taps = kernel.height * kernel.width
         let paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
-        let count = winograd ? paddedInputs * 36 * groups * 16 : steps.reduce(0, +) * step * taps * groups * 16
+        let count = winograd ? paddedInputs * Self.frequencies * groups * 16 : steps.reduce(0, +) * step * taps * groups * 16
         description = .allocate(capacity: 1)
         var allocations: [UnsafeMutableRawPointer] = [UnsafeMutableRawPointer(description)]
         func allocate<T>(_ type: T.Type, _ count: Int, _ zero: T) -> UnsafeMutablePointer<T> {
@@ -169,22 +178,24 @@ final class PackedKernel: @unchecked Sendable {
 
     deinit { for allocation in allocations { allocation.deallocate() } }
 
+    private static var frequencies: Int { Int(acuity_winograd_frequencies) }
+
     /// [block][frequency][source][channel][channel of block]
     private static func transform(
         _ kernel: Kernel, _ weights: UnsafeBufferPointer<Float>, _ sources: [Source], _ paddedInputs: Int, _ blocks: [Int],
         into out: UnsafeMutablePointer<Float>
     ) {
         var firstOutput = 0
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: 36) { transformed in
-            guard let frequencies = transformed.baseAddress, let weights = weights.baseAddress else { return }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: frequencies) { transformed in
+            guard let values = transformed.baseAddress, let weights = weights.baseAddress else { return }
             for block in blocks {
-                let lanes = block * 16, start = out + firstOutput * paddedInputs * 36
+                let lanes = block * 16, start = out + firstOutput * paddedInputs * frequencies
                 var place = 0
                 for source in sources {
                     for (i, channel) in source.channels.enumerated() {
                         for lane in 0..<min(lanes, kernel.outputs - firstOutput) {
-                            acuity_winograd_kernel(weights + ((firstOutput + lane) * kernel.inputs + channel) * 9, frequencies)
-                            for f in 0..<36 { start[(f * paddedInputs + place + i) * lanes + lane] = frequencies[f] }
+                            acuity_winograd_kernel(weights + ((firstOutput + lane) * kernel.inputs + channel) * 9, values)
+                            for f in 0..<frequencies { start[(f * paddedInputs + place + i) * lanes + lane] = values[f] }
                         }
                     }
                     place += (source.channels.count + 15) / 16 * 16

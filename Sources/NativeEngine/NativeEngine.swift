@@ -6,7 +6,7 @@ public import SuperResolution
 /// Runs networks with the fastest kernels that this processor has.
 ///
 /// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX-512, 3×3 convolutions run by
-/// Winograd's algorithm, which needs a quarter of the multiplications; all others are direct. Rows flow through all layers
+/// Winograd's algorithm, which needs a fifth of the multiplications; all others are direct. Rows flow through all layers
 /// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
 /// of threads: models prepared by the same engine take turns.
 public final class NativeEngine: Engine {
@@ -78,7 +78,7 @@ public final class NativeEngine: Engine {
         return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
     }
 
-    /// bf16 multiplies twice as fast, Winograd's algorithm needs a quarter of the multiplications.
+    /// bf16 multiplies twice as fast, Winograd's algorithm needs a fifth of the multiplications.
     private func isFasterInFp32(_ network: Network) -> Bool {
         guard acuity_has_winograd(instructionSet.kernels) else { return true }
         var all = 0.0, fast = 0.0

@@ -61,12 +61,24 @@ struct Planner {
             chain.end = next
             path.append(next)
         }
+        // Batch norm and other constants per channel.
+        while let next = follow() {
+            switch graph.nodes[next].kind {
+            case .affine(let weight, let bias): chain.kernel.apply(factors: weight, offsets: bias)
+            case .scale(let factor, let offset):
+                let count = kernel.outputs
+                chain.kernel.apply(factors: [Float](repeating: factor, count: count), offsets: [Float](repeating: offset, count: count))
+            default: break
+            }
+            guard graph.nodes[next].isConstantPerChannel else { break }
+            advance(next)
+        }
         if let next = follow(), case .leak(let slopes) = graph.nodes[next].kind {
             chain.kernel.slopes = slopes
             advance(next)
         }
         // A positive factor passes through the slope.
-        if let next = follow(), case .scale(let factor, 0) = graph.nodes[next].kind, chain.kernel.slopes == nil || factor > 0 {
+        if let next = follow(), case .scale(let factor, 0) = graph.nodes[next].kind, factor > 0 {
             chain.kernel.scale(by: factor)
             advance(next)
         }

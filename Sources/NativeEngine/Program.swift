@@ -28,6 +28,18 @@ final class Program: @unchecked Sendable {
             let stored = isSplit ? 2 * channels : channels
             return isCompact ? stored : (stored + 15) / 16 * 16
         }
+        /// What rows must have in common to take turns in one place of memory: columns beyond the edges and padding
+        /// channels are written once or never, so they must lie alike.
+        struct Layout: Hashable {
+            let channels: Int, up: Int, down: Int, margin: Int
+            let padding: Convolution.Padding?
+            let needsFloats: Bool, needsHalves: Bool, isSplit: Bool, isCompact: Bool, isSummary: Bool
+        }
+        var layout: Layout {
+            Layout(
+                channels: channels, up: up, down: down, margin: margin, padding: padding, needsFloats: needsFloats, needsHalves: needsHalves,
+                isSplit: isSplit, isCompact: isCompact, isSummary: isSummary)
+        }
         func width(_ inputWidth: Int) -> Int { isSummary ? 1 : inputWidth * up / down }
         func height(_ inputHeight: Int) -> Int { isSummary ? 1 : inputHeight * up / down }
     }

@@ -29,8 +29,11 @@ enum RowOperations {
                 for c in 0..<channels { out[c] = x[c] < 0 ? x[c] * slopes[c] : x[c] }
             }
         case .activation(let function):
-            let kind = kernel(function)
-            return pixels { x, out in acuity_activate(kind, x, out, channels) }
+            let kind = kernel(function), x = operands[0], isa = instructionSet.kernels
+            return stage { e, y, out in acuity_activate(isa, kind, e.floats[x]!.row(y), out, e.width(output) * e.stride(output)) }
+        case .gate:
+            let a = operands[0], b = operands[1], isa = instructionSet.kernels
+            return stage { e, y, out in acuity_gate(isa, e.floats[a]!.row(y), e.floats[b]!.row(y), out, e.width(output) * e.stride(output)) }
         case .add:
             if slots[operands[0]].channels == slots[operands[1]].channels {
                 let a = operands[0], b = operands[1], isa = instructionSet.kernels
@@ -39,7 +42,12 @@ enum RowOperations {
                 }
             }
             return stage { e, y, out in combine(e, y, operands, output, channels, out, +) }
-        case .multiply: return stage { e, y, out in combine(e, y, operands, output, channels, out, *) }
+        case .multiply:
+            if slots[operands[0]].channels == slots[operands[1]].channels {
+                let a = operands[0], b = operands[1], isa = instructionSet.kernels
+                return stage { e, y, out in acuity_product(isa, e.floats[a]!.row(y), e.floats[b]!.row(y), out, e.width(output) * e.stride(output)) }
+            }
+            return stage { e, y, out in combine(e, y, operands, output, channels, out, *) }
         case .scale(let factor, let offset):
             return pixels { x, out in
                 for c in 0..<channels { out[c] = x[c] * factor + offset }

@@ -9,7 +9,7 @@ enum Reach {
     case window(step: Int, before: Int, after: Int)
     /// From `y / by − margin` to `y / by + margin`.
     case divided(by: Int, margin: Int)
-    /// A tile of four rows at once: from `tile − 1` to `tile + 4`, or the tile itself with margin 0.
+    /// A whole tile of Winograd's algorithm at once, and `margin` rows on either side.
     case tile(margin: Int)
     case all
 
@@ -17,10 +17,11 @@ enum Reach {
 
     /// Clamped to the rows that exist.
     func rows(_ y: Int, of height: Int) -> (first: Int, last: Int) {
-        switch self {
+        let size = Int(acuity_winograd_tile)
+        return switch self {
         case .window(let step, let before, let after): (max(0, step * y - before), min(height - 1, step * y + after))
         case .divided(let by, let margin): (max(0, y / by - margin), min(height - 1, y / by + margin))
-        case .tile(let margin): (max(0, y / 4 * 4 - margin), min(height - 1, y / 4 * 4 + 3 + margin))
+        case .tile(let margin): (max(0, y / size * size - margin), min(height - 1, y / size * size + size - 1 + margin))
         case .all: (0, height - 1)
         }
     }

@@ -3,15 +3,21 @@
 import CKernels
 import SuperResolution
 
-/// F(4×4, 3×3) (Lavin and Gray 2016) with bias, slope and residual sum, into a slot or straight into the output raster.
+/// Pixels along a tile of outputs.
+private let size = Int(acuity_winograd_tile)
+/// Pixels along the tile of inputs that it is made from.
+private let side = size + 2
+private let frequencies = Int(acuity_winograd_frequencies)
+
+/// F(6×6, 3×3) (Lavin and Gray 2016) with bias, slope and residual sum, into a slot or straight into the output raster.
 ///
-/// A piece of work is a run of tiles of 4×4 outputs in reading order, as many as let both transforms stay in the
-/// second-level cache: all 36 matrix products of a piece pass while its data are there.
+/// A piece of work is a run of tiles of 6×6 outputs in reading order, as many as let both transforms stay in the
+/// second-level cache: all 64 matrix products of a piece pass while its data are there.
 final class WinogradStage: Stage {
     /// Columns beyond a row's edges that its tiles look at.
-    static let margin = 4
+    static let margin = 6
     /// Bytes for both transforms of a piece of work, of a second-level cache of 1 MB.
-    private static let cacheBytes = 640 << 10
+    private static let cacheBytes = 512 << 10
 
     let sources: [Int]
     private let kernel: PackedKernel
@@ -20,12 +26,14 @@ final class WinogradStage: Stage {
     private let tail: ConvolutionTail?
     private let paddedInputs: Int
     private let paddedOutputs: Int
-    /// Channels of the widest block.
-    private let blockOutputs: Int
+    /// Whether products overwrite their factors.
+    private let isInPlace: Bool
+    /// Floats from tile to tile among the products.
+    private let outputPixel: Int
     /// The most stretches of input that are fetched ahead.
     private static let mostFetched = 256
     /// Pointers of a thread's scratch memory.
-    var pointerCount: Int { sources.count * 6 + Self.mostFetched }
+    var pointerCount: Int { sources.count * side + Self.mostFetched }
 
     /// The most that a piece takes.
     private let tiles: Int
@@ -46,8 +54,9 @@ final class WinogradStage: Stage {
         self.tail = tail
         paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
         paddedOutputs = (kernel.outputs + 15) / 16 * 16
-        blockOutputs = min(64, paddedOutputs)
-        tiles = max(12, min(36, Self.cacheBytes / (36 * 4 * (paddedInputs + blockOutputs)) / 6 * 6))
+        isInPlace = paddedOutputs <= min(64, paddedInputs)
+        outputPixel = isInPlace ? paddedInputs : min(64, paddedOutputs)
+        tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
         var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1)) }
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
         super.init(
@@ -57,12 +66,12 @@ final class WinogradStage: Stage {
 
     /// Distances from frequency to frequency, in floats: 64 bytes more than a power of two, see Winograd.c.
     private var inputPlane: Int { tiles * paddedInputs + 16 }
-    private var outputPlane: Int { tiles * blockOutputs + 16 }
+    private var outputPlane: Int { tiles * outputPixel + 16 }
 
-    var scratchBytes: Int { 4 * (36 * (inputPlane + outputPlane) + (tail == nil ? 0 : 16 * tiles * paddedOutputs)) }
+    var scratchBytes: Int { 4 * (frequencies * (inputPlane + (isInPlace ? 0 : outputPlane)) + (tail == nil ? 0 : size * size * tiles * paddedOutputs)) }
 
     override func share(rows: Int, columns: Int, threads: Int) -> (pieces: Int, extent: Int) {
-        let all = (rows + 3) / 4 * ((columns + 3) / 4)
+        let all = (rows + size - 1) / size * ((columns + size - 1) / size)
         // As many pieces for one thread as for the other, and at least two for each if they are not too small.
         var pieces = max((all + tiles - 1) / tiles, min(2 * threads, (all + 11) / 12))
         pieces = (pieces + threads - 1) / threads * threads
@@ -71,18 +80,18 @@ final class WinogradStage: Stage {
     }
 
     override func run(_ e: Execution, phase: Execution.Phase, piece: Int, thread: Int) {
-        let columns = e.columns(self), perRow = (columns + 3) / 4
-        let all = (phase.count + 3) / 4 * perRow
+        let columns = e.columns(self), perRow = (columns + size - 1) / size
+        let all = (phase.count + size - 1) / size * perRow
         func range(_ piece: Int) -> Range<Int> { min(all, piece * phase.extent)..<min(all, (piece + 1) * phase.extent) }
         let count = range(piece).count
-        let v = e.scratch[thread], m = v + 36 * inputPlane, pixels = m + 36 * outputPlane
+        let v = e.scratch[thread], m = isInPlace ? v : v + frequencies * inputPlane, pixels = m + frequencies * outputPlane
         /// The part of each row of tiles that belongs to the piece: its first picture row, tiles, and place in the piece.
         func forEachRow(of piece: Int, _ body: (_ row: Int, _ tiles: Range<Int>, _ place: Int) -> Void) {
             let range = range(piece)
             var tile = range.lowerBound
             while tile < range.upperBound {
                 let next = min(range.upperBound, (tile / perRow + 1) * perRow), first = tile % perRow
-                body(phase.first + tile / perRow * 4, first..<(first + next - tile), tile - range.lowerBound)
+                body(phase.first + tile / perRow * size, first..<(first + next - tile), tile - range.lowerBound)
                 tile = next
             }
         }
@@ -91,16 +100,16 @@ final class WinogradStage: Stage {
             acuity_winograd_input(kernel.description, rows, tiles.lowerBound, tiles.count, v + place * paddedInputs, paddedInputs, inputPlane)
         }
         // What this thread will most likely read next.
-        let fetch = UnsafeMutableRawPointer(e.rowPointers[thread] + sources.count * 6).assumingMemoryBound(to: UnsafePointer<Float>?.self)
+        let fetch = UnsafeMutableRawPointer(e.rowPointers[thread] + sources.count * side).assumingMemoryBound(to: UnsafePointer<Float>?.self)
         var fetchCount = 0
         forEachRow(of: piece + e.threads) { row, tiles, _ in
             let rows = inputRows(e, row: row, thread: thread)
             for (s, source) in sources.enumerated() {
                 let stride = e.stride(source)
-                for y in 0..<6 {
-                    for start in Swift.stride(from: tiles.lowerBound * 4 * stride, to: (tiles.upperBound * 4 + 2) * stride, by: 16 * paddedInputs)
+                for y in 0..<side {
+                    for start in Swift.stride(from: tiles.lowerBound * size * stride, to: (tiles.upperBound * size + 2) * stride, by: 16 * paddedInputs)
                     where fetchCount < Self.mostFetched {
-                        fetch[fetchCount] = rows[s * 6 + y] + start
+                        fetch[fetchCount] = rows[s * side + y] + start
                         fetchCount += 1
                     }
                 }
@@ -108,52 +117,51 @@ final class WinogradStage: Stage {
         }
         let height = e.rows(self)
         for block in 0..<Int(kernel.description.pointee.block_count) {
-            let channels = Int(kernel.description.pointee.block_groups[block]) * 16
-            acuity_winograd_multiply(kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPlane, count,
-                fetch, fetchCount)
+            acuity_winograd_multiply(
+                kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPixel, outputPlane, count, fetch, fetchCount)
             forEachRow(of: piece) { row, tiles, place in
                 var out = acuity_winograd_rows()
-                out.rows = Int32(min(4, height - row))
+                out.rows = Int32(min(size, height - row))
                 out.columns = columns
                 out.stride = output.map { e.stride($0) } ?? paddedOutputs
                 out.residual_stride = residual.map { e.stride($0) } ?? 0
                 withUnsafeMutablePointer(to: &out.out) { tuple in
-                    tuple.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self, capacity: 4) { rows in
-                        for y in 0..<min(4, height - row) {
+                    tuple.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self, capacity: size) { rows in
+                        for y in 0..<min(size, height - row) {
                             // Scratch pixels are [row of the tile][tile of the piece].
                             rows[y] = output.map { e.floats[$0]!.row(row + y) }
-                                ?? pixels + ((y * self.tiles + place) * 4 - tiles.lowerBound * 4) * paddedOutputs
+                                ?? pixels + ((y * self.tiles + place) * size - tiles.lowerBound * size) * paddedOutputs
                         }
                     }
                 }
                 if let residual {
                     withUnsafeMutablePointer(to: &out.residual) { tuple in
-                        tuple.withMemoryRebound(to: UnsafePointer<Float>?.self, capacity: 4) { rows in
-                            for y in 0..<min(4, height - row) { rows[y] = UnsafePointer(e.floats[residual]!.row(row + y)) }
+                        tuple.withMemoryRebound(to: UnsafePointer<Float>?.self, capacity: size) { rows in
+                            for y in 0..<min(size, height - row) { rows[y] = UnsafePointer(e.floats[residual]!.row(row + y)) }
                         }
                     }
                 }
                 acuity_winograd_output(
-                    kernel.description, Int32(block), m + place * channels, outputPlane, tiles.lowerBound, tiles.count, &out)
+                    kernel.description, Int32(block), m + place * outputPixel, outputPixel, outputPlane, tiles.lowerBound, tiles.count, &out)
             }
         }
         forEachRow(of: piece) { row, tiles, place in
-            let range = (tiles.lowerBound * 4)..<min(columns, tiles.upperBound * 4)
-            for y in 0..<min(4, height - row) {
+            let range = (tiles.lowerBound * size)..<min(columns, tiles.upperBound * size)
+            for y in 0..<min(size, height - row) {
                 if let output { e.pad(output, row + y, range) }
                 tail?.write(
-                    e, pixels + (y * self.tiles + place) * 4 * paddedOutputs, stride: paddedOutputs, row: row + y, columns: range, width: columns)
+                    e, pixels + (y * self.tiles + place) * size * paddedOutputs, stride: paddedOutputs, row: row + y, columns: range, width: columns)
             }
         }
     }
 
-    /// [source][6] rows at column −1.
+    /// [source][side] rows at column −1.
     private func inputRows(_ e: Execution, row: Int, thread: Int) -> UnsafePointer<UnsafePointer<Float>> {
         let pointers = UnsafeMutableRawPointer(e.rowPointers[thread]).assumingMemoryBound(to: UnsafePointer<Float>.self)
         var p = 0
         for source in sources {
             let plane = e.floats[source]!, stride = e.stride(source), rows = e.height(source)
-            for y in (row - 1)..<(row + 5) {
+            for y in (row - 1)..<(row + size + 1) {
                 if y >= 0 && y < rows {
                     pointers[p] = UnsafePointer(plane.row(y) - stride)
                 } else if padding == .replicate {

@@ -37,7 +37,9 @@ extension Architecture {
 /// Every architecture that Acuity knows.
 public enum Architectures {
     /// In the order in which they are tried on a checkpoint.
-    public static let all: [any Architecture.Type] = [Compact.self, RRDBNet.self, SRCNN.self, FSRCNN.self]
+    public static let all: [any Architecture.Type] = [
+        Compact.self, RRDBNet.self, MSRResNet.self, EDSR.self, SRResNet.self, SPAN.self, SRCNN.self, FSRCNN.self,
+    ]
 
     /// The architecture of that name.
     public static func named(_ name: String) -> (any Architecture.Type)? { all.first { $0.name == name } }
@@ -83,6 +85,21 @@ extension StateDict {
     }
 
     func rank(_ key: String) -> Int? { self[key]?.shape.count }
+
+    /// How many keys there are in a row, from 0.
+    func count(_ key: (Int) -> String) -> Int {
+        var count = 0
+        while self[key(count)] != nil { count += 1 }
+        return count
+    }
+
+    /// The factor of a pixel shuffle that turns `outputs` channels into `channels`.
+    func pixelShuffleFactor(_ key: String, from outputs: Int, to channels: Int) throws -> Int {
+        guard channels > 0, let factor = networkScales.first(where: { outputs.isMultiple(of: channels) && outputs / channels == $0 * $0 }) else {
+            throw AcuityError(.weights, "\(key) has \(outputs) outputs, which no whole scale explains")
+        }
+        return factor
+    }
 }
 
 extension Network.Colour {
@@ -96,6 +113,16 @@ extension Network.Colour {
     }
 
     var channels: Int { self == .luma ? 1 : 3 }
+}
+
+extension NetworkBuilder {
+    /// `scale · conv2(ReLU(conv1(x))) + x`: the residual block of EDSR.
+    mutating func residualBlock(_ x: Value, _ key: String, scale factor: Float = 1) -> Value {
+        let features = channels(x)
+        var y = activation(convolution(x, "\(key).conv1", outputs: features), .relu)
+        y = convolution(y, "\(key).conv2", outputs: features)
+        return add(factor == 1 ? y : scale(y, by: factor), x)
+    }
 }
 
 /// Throws an error of code `.network` unless `value` lies in `range`.

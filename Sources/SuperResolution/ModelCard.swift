@@ -39,11 +39,13 @@ public struct ModelCard: Sendable, Hashable, Codable {
     /// SHA-256 of the weights file.
     public var sha256: String
     public var metrics: [Metric]
+    /// The thresholds that the model was held to: `faithful` (also where there is none), `restore`, `gan` or `text`.
+    public var profile: String?
 
     public init(
         name: String, version: String, architecture: String, scale: Int, purpose: String, parameters: Int,
         trainingData: String, recipe: String, recipeHash: String, steps: Int, trainingMinutes: Double,
-        hardware: String, date: String, licence: String, sha256: String, metrics: [Metric]
+        hardware: String, date: String, licence: String, sha256: String, metrics: [Metric], profile: String? = nil
     ) {
         self.name = name
         self.version = version
@@ -61,6 +63,7 @@ public struct ModelCard: Sendable, Hashable, Codable {
         self.licence = licence
         self.sha256 = sha256
         self.metrics = metrics
+        self.profile = profile
     }
 
     enum CodingKeys: String, CodingKey {
@@ -70,6 +73,6 @@ public struct ModelCard: Sendable, Hashable, Codable {
         case recipeHash = "recipe_hash"
         case steps
         case trainingMinutes = "training_minutes"
-        case hardware, date, licence, sha256, metrics
+        case hardware, date, licence, sha256, metrics, profile
     }
 }

@@ -94,12 +94,13 @@ public struct Parameter: Sendable, Hashable {
 
 /// One step of a network. The associated ``Network/Value``s are its inputs.
 public enum Operation: Sendable, Hashable {
-    /// The picture, with this many channels.
-    case input(channels: Int)
+    /// The picture, with this many channels. `marker` is the checkpoint key of a tensor of one element that holds no
+    /// weight but tells variants of an architecture apart (SPAN's `no_norm`).
+    case input(channels: Int, marker: String? = nil)
     case convolution(Network.Value, Convolution)
     /// Transposed convolution ("deconvolution"), as FSRCNN ends.
     case transposedConvolution(Network.Value, TransposedConvolution)
-    /// Parametric ReLU, one slope per channel (He et al. 2015).
+    /// Parametric ReLU, one slope per channel, or one for all where `channels` is 1 (He et al. 2015).
     case prelu(Network.Value, key: String, channels: Int)
     case leakyReLU(Network.Value, slope: Float)
     case activation(Network.Value, Activation)
@@ -109,6 +110,8 @@ public enum Operation: Sendable, Hashable {
     case multiply(Network.Value, Network.Value)
     /// `x × factor + offset`.
     case scale(Network.Value, factor: Float, offset: Float)
+    /// Adds a constant per channel, e.g. the mean colour of the training set.
+    case shift(Network.Value, by: [Float])
     /// Along channels, in order.
     case concatenate([Network.Value])
     /// Channels `first ..< first + count`.
@@ -221,7 +224,7 @@ extension Operation {
         switch self {
         case .input: []
         case .convolution(let x, _), .transposedConvolution(let x, _), .prelu(let x, _, _), .leakyReLU(let x, _),
-            .activation(let x, _), .scale(let x, _, _), .slice(let x, _, _), .pixelShuffle(let x, _),
+            .activation(let x, _), .scale(let x, _, _), .shift(let x, _), .slice(let x, _, _), .pixelShuffle(let x, _),
             .pixelUnshuffle(let x, _), .enlarge(let x, _, _), .normalise(let x, _):
             [x]
         case .add(let a, let b), .multiply(let a, let b): [a, b]
@@ -232,6 +235,8 @@ extension Operation {
     /// The weights that the operation reads.
     public var parameters: [Parameter] {
         switch self {
+        case .input(_, let marker?):
+            [Parameter(key: marker, shape: [1], initialisation: .constant(0), isTrainable: false)]
         case .convolution(_, let c):
             [Parameter(key: c.key + ".weight", shape: [c.outputs, c.inputs / c.groups, c.kernelHeight, c.kernelWidth], initialisation: .kernel)]
                 + (c.hasBias ? [Parameter(key: c.key + ".bias", shape: [c.outputs], initialisation: .constant(0))] : [])

@@ -18,8 +18,9 @@ public struct NetworkBuilder {
     private(set) var shapes: [Network.Shape] = []
     private var firstError: AcuityError?
 
-    public init(inputChannels: Int) {
-        operations = [.input(channels: inputChannels)]
+    /// - Parameter marker: see ``Operation/input(channels:marker:)``.
+    public init(inputChannels: Int, marker: String? = nil) {
+        operations = [.input(channels: inputChannels, marker: marker)]
         shapes = [Network.Shape(channels: inputChannels, up: 1, down: 1)]
         if inputChannels < 1 { fail("a network needs at least one input channel") }
     }
@@ -61,8 +62,9 @@ public struct NetworkBuilder {
         return append(.transposedConvolution(x, c), channels: outputs, of: shape, grow: max(1, stride))
     }
 
-    public mutating func prelu(_ x: Value, _ key: String) -> Value {
-        append(.prelu(x, key: key, channels: channels(x)), of: shapes[x.index])
+    /// - Parameter shared: one slope for all channels, as PyTorch's `PReLU()` without arguments.
+    public mutating func prelu(_ x: Value, _ key: String, shared: Bool = false) -> Value {
+        append(.prelu(x, key: key, channels: shared ? 1 : channels(x)), of: shapes[x.index])
     }
 
     public mutating func leakyReLU(_ x: Value, slope: Float) -> Value {
@@ -80,6 +82,12 @@ public struct NetworkBuilder {
     /// `x × factor + offset`.
     public mutating func scale(_ x: Value, by factor: Float, offset: Float = 0) -> Value {
         append(.scale(x, factor: factor, offset: offset), of: shapes[x.index])
+    }
+
+    /// Adds a constant per channel.
+    public mutating func shift(_ x: Value, by offsets: [Float]) -> Value {
+        if offsets.count != channels(x) { fail("shift: \(offsets.count) offsets for \(channels(x)) channels") }
+        return append(.shift(x, by: offsets), of: shapes[x.index])
     }
 
     public mutating func concatenate(_ values: [Value]) -> Value {

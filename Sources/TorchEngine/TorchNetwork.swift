@@ -50,9 +50,11 @@ public final class TorchNetwork {
     ///
     /// With `.bf16` kernels are cast for the call and so decide the type of convolutions and what follows them, as
     /// PyTorch's autocast would; sums with the input stay in fp32.
-    /// - Parameter x: N×C×H×W in fp32.
+    /// - Parameters:
+    ///   - x: N×C×H×W in fp32.
+    ///   - replacing: tensors to use instead of the parameters of these keys, e.g. kernels made of branches.
     /// - Returns: N×C×(scale·H)×(scale·W).
-    public func callAsFunction(_ x: TorchTensor, precision: Precision = .fp32) throws -> TorchTensor {
+    public func callAsFunction(_ x: TorchTensor, precision: Precision = .fp32, replacing: [String: TorchTensor] = [:]) throws -> TorchTensor {
         var values = [TorchTensor?](repeating: nil, count: network.operations.count)
 
         func value(_ v: Network.Value) throws -> TorchTensor {
@@ -60,7 +62,7 @@ public final class TorchNetwork {
             return tensor
         }
         func weight(_ key: String) throws -> TorchTensor {
-            guard let tensor = parameters[key] else { throw AcuityError(.network, "\(key): no such parameter") }
+            guard let tensor = replacing[key] ?? parameters[key] else { throw AcuityError(.network, "\(key): no such parameter") }
             return tensor
         }
         func kernel(_ key: String) throws -> TorchTensor {
@@ -92,6 +94,9 @@ public final class TorchNetwork {
                 result = try value(a).multiplied(by: value(b))
             case .scale(let x, let factor, let offset):
                 result = try value(x).scaled(by: factor, offset: offset)
+            case .shift(let x, let offsets):
+                let constant = try TorchTensor(Tensor(shape: [1, offsets.count, 1, 1], values: offsets), device: device, runtime: runtime)
+                result = try value(x).adding(constant)
             case .concatenate(let parts):
                 result = try TorchTensor.concatenate(parts.map(value))
             case .slice(let x, let first, let count):

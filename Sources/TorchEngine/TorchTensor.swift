@@ -3,6 +3,12 @@
 internal import CTorch
 public import SuperResolution
 
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// A tensor of libtorch, with its place in the graph of gradients. Images are N×C×H×W.
 ///
 /// Not Sendable: a tensor stays with the thread that trains or runs the network.
@@ -40,6 +46,12 @@ public final class TorchTensor {
     /// Copies bytes to a device as a uint8 tensor.
     public convenience init(bytes: [UInt8], shape: [Int], device: String, runtime: TorchRuntime) throws {
         let made = try bytes.withUnsafeBytes { try Self.make($0, ACUITY_UINT8, shape, device, runtime) }
+        self.init(owning: made, runtime: runtime)
+    }
+
+    /// Copies mapped or other bytes to a device as a uint8 tensor.
+    public convenience init(data: Data, shape: [Int], device: String, runtime: TorchRuntime) throws {
+        let made = try data.withUnsafeBytes { try Self.make($0, ACUITY_UINT8, shape, device, runtime) }
         self.init(owning: made, runtime: runtime)
     }
 

@@ -121,4 +121,13 @@ extension TorchTensor {
     public func spectrallyNormalised(u: TorchTensor, v: TorchTensor) throws -> TorchTensor {
         try runtime.tensor { table.spectral_norm(handle, u.handle, v.handle, $0, $1) }
     }
+
+    // MARK: - Re-parameterisation
+
+    /// Sums of products by Einstein's convention, as PyTorch's `einsum`, e.g. `om,mnyx,ni->oiyx`.
+    public static func einsum(_ equation: String, _ tensors: [TorchTensor]) throws -> TorchTensor {
+        guard let first = tensors.first else { throw AcuityError(.torch, "nothing to sum") }
+        let handles = tensors.map { Optional($0.handle) }
+        return try first.runtime.tensor { first.table.einsum(equation, handles, Int32(handles.count), $0, $1) }
+    }
 }

@@ -37,6 +37,8 @@ final class PairSampler {
     private let network: Network
     private let device: String
     private let runtime: TorchRuntime
+    /// On a GPU all crops, so that a step copies next to nothing from the host.
+    private var resident: TorchTensor?
 
     init(_ crops: CropShards, network: Network, device: String, runtime: TorchRuntime) {
         self.crops = crops
@@ -55,12 +57,31 @@ final class PairSampler {
         // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (the filter reaches 2½ pixels).
         let margin = max(0, min(3, (crops.size / scale - side) / 2))
         let wide = side + 2 * margin
-        let bytes = try crops.batch(batch, side: wide * scale, smooth: smooth, using: &random)
-        let image = try TorchTensor(bytes: bytes, shape: [batch, wide * scale, wide * scale, 3], device: device, runtime: runtime).image()
+        let image = try patches(batch, side: wide * scale, smooth: smooth, using: &random).image()
         var low = try reduction(image).centre(margin: margin, side: side)
         var high = try image.centre(margin: margin * scale, side: side * scale)
         if network.colour == .luma { (low, high) = (try low.luma(), try high.luma()) }
         return (low, high)
+    }
+
+    /// batch×side×side×3 bytes on the device.
+    private func patches(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TorchTensor {
+        guard device != "cpu" else {
+            let bytes = try crops.batch(batch, side: side, smooth: smooth, using: &random)
+            return try TorchTensor(bytes: bytes, shape: [batch, side, side, 3], device: device, runtime: runtime)
+        }
+        let source = try resident ?? crops.tensor(device: device, runtime: runtime)
+        resident = source
+        return try crops.draw(batch, side: side, smooth: smooth, using: &random).patches(of: source, side: side)
+    }
+}
+
+extension [CropShards.Draw] {
+    /// Cuts and draws these patches on the device where the crops lie.
+    package func patches(of crops: TorchTensor, side: Int) throws -> TorchTensor {
+        let patches = try crops.patches(map { if case .patch(let pick) = $0 { pick } else { .init(crop: 0, x: 0, y: 0, turn: 0) } }, side: side)
+        try patches.drawFields(enumerated().compactMap { if case .field(let corners) = $0.element { ($0.offset, corners) } else { nil } })
+        return patches
     }
 }
 

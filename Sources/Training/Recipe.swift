@@ -43,9 +43,13 @@ public struct Recipe: Sendable, Codable {
     public var ema: Double
     /// `bf16` (mixed precision) or `fp32`.
     public var precision: Precision
-    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4.
+    /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4; a smaller network of
+    /// the same architecture is grown without changing what it computes.
     public var warmStart: String?
-    /// `he`, `identity` (body kernels start near the identity, the last is small) or `dirac` (the whole network does).
+    /// Plain 3×3 kernels train as several branches that ship as one kernel: `ecb` or `conv3xc`, see ``Reparameterisation``.
+    public var reparameterise: Reparameterise?
+    /// `he`, `identity` (body kernels start near the identity, the last is small), `dirac` (the whole network does) or
+    /// `residual` (body kernels and the last are small, for networks of residual blocks).
     public var initialisation: Initialisation
     /// Of weights, patches and everything random.
     public var seed: UInt64
@@ -59,7 +63,8 @@ public struct Recipe: Sendable, Codable {
     public var checkpointEvery: Double
 
     public enum Loss: String, Sendable, Codable { case l1, mse }
-    public enum Initialisation: String, Sendable, Codable { case he, identity, dirac }
+    public enum Initialisation: String, Sendable, Codable { case he, identity, dirac, residual }
+    public enum Reparameterise: String, Sendable, Codable { case ecb, conv3xc }
 
     public struct PatchStage: Sendable, Codable, Hashable {
         /// Fraction of the run at which the stage ends, up to 1.
@@ -116,7 +121,7 @@ public struct Recipe: Sendable, Codable {
         case finalRate = "final_rate"
         case warmup, ema, precision
         case warmStart = "warm_start"
-        case initialisation, seed, data, validation
+        case reparameterise, initialisation, seed, data, validation
         case validateEvery = "validate_every"
         case checkpointEvery = "checkpoint_every"
     }
@@ -149,6 +154,7 @@ public struct Recipe: Sendable, Codable {
         precision = try Precision(rawValue: c.decodeIfPresent(String.self, forKey: .precision) ?? "bf16")
             ?? { throw DecodingError.dataCorruptedError(forKey: .precision, in: c, debugDescription: "precision is bf16 or fp32") }()
         warmStart = try c.decodeIfPresent(String.self, forKey: .warmStart)
+        reparameterise = try c.decodeIfPresent(Reparameterise.self, forKey: .reparameterise)
         initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .he
         seed = try c.contains(.seed) ? c.wholeNumber(forKey: .seed) : 1
         data = try c.decode([String].self, forKey: .data)
@@ -176,6 +182,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(ema, forKey: .ema)
         try c.encode(precision.rawValue, forKey: .precision)
         try c.encodeIfPresent(warmStart, forKey: .warmStart)
+        try c.encodeIfPresent(reparameterise, forKey: .reparameterise)
         try c.encode(initialisation, forKey: .initialisation)
         try c.encode(seed, forKey: .seed)
         try c.encode(data, forKey: .data)

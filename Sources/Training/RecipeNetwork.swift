@@ -28,6 +28,7 @@ extension Recipe {
                 case .identity:
                     if isBody || isLast { tensor.scale(by: 0.1) }
                     if isBody { tensor.addIdentity() }
+                case .residual: if isBody || isLast { tensor.scale(by: 0.1) }
                 case .dirac:
                     tensor.scale(by: 0.1)
                     tensor.addIdentity()
@@ -36,11 +37,19 @@ extension Recipe {
             }
         }
         if let warmStart {
-            let saved = try Checkpoint.load(path: warmStart).weights
+            var saved = try Checkpoint.load(path: warmStart).weights
+            // Weights of others may come under their authors' keys.
+            saved = (try? Architectures.makeNetwork(for: saved, scale: scale))?.weights ?? saved
+            for (key, tensor) in saved where !tensor.values.allSatisfy(\.isFinite) {
+                throw AcuityError(.training, "\(warmStart): \(key) is not finite")
+            }
+            if let grown = Growth.grown(saved, scale: scale, into: network, fresh: weights) {
+                note("\(warmStart): grown into \(network.parameterCount) parameters")
+                saved = grown
+            }
             var left: [String] = []
             for parameter in network.parameters {
                 if let tensor = saved[parameter.key], tensor.shape == parameter.shape {
-                    guard tensor.values.allSatisfy(\.isFinite) else { throw AcuityError(.training, "\(warmStart): \(parameter.key) is not finite") }
                     weights[parameter.key] = tensor
                 } else {
                     left.append(parameter.key + (saved[parameter.key].map { " (\($0.shape) there, \(parameter.shape) here)" } ?? " (not there)"))

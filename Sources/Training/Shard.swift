@@ -1,6 +1,7 @@
 // Shard: 8-bit high-resolution crops for training and whole images for validation, in safetensors files.
 
 import SuperResolution
+package import TorchEngine
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -119,46 +120,80 @@ public struct CropShards: Sendable {
         self.shardsWithoutSources = shardsWithoutSources
     }
 
+    /// What one patch of a batch will be.
+    package enum Draw {
+        /// A patch of crop number `crop` at (x, y), turned one of the eight ways.
+        case patch(TorchTensor.Pick)
+        /// A smooth field between four corners of RGB, 0…255: top left, bottom left, top right, bottom right.
+        case field(corners: [Float])
+    }
+
     /// Draws random patches, each turned or mirrored one of the eight ways at random.
     /// - Parameter smooth: the probability that a patch is drawn as a smooth field of colour instead: photographs hold
     ///   few of them, and without any a network leaves a faint pattern on flat areas.
+    package func draw(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> [Draw] {
+        guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
+        return (0..<batch).map { _ in
+            if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth { return .field(corners: Self.drawCorners(using: &random)) }
+            let crop = Int.random(in: 0..<count, using: &random)
+            let x = Int.random(in: 0...(size - side), using: &random)
+            let y = Int.random(in: 0...(size - side), using: &random)
+            return .patch(.init(crop: crop, x: x, y: y, turn: Int.random(in: 0..<8, using: &random)))
+        }
+    }
+
+    /// Draws a batch as ``draw(_:side:smooth:using:)`` does and copies its pixels.
     /// - Returns: `batch × side × side × 3` bytes.
     public func batch(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> [UInt8] {
-        guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
+        let draws = try draw(batch, side: side, smooth: smooth, using: &random)
         let patchBytes = side * side * 3
         return [UInt8](unsafeUninitializedCapacity: batch * patchBytes) { buffer, initialised in
             guard let target = buffer.baseAddress else { return }
-            for index in 0..<batch {
-                if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth {
-                    Self.drawField(side: side, using: &random, to: target + index * patchBytes)
-                    continue
-                }
-                let crop = Int.random(in: 0..<count, using: &random)
-                let x = Int.random(in: 0...(size - side), using: &random)
-                let y = Int.random(in: 0...(size - side), using: &random)
-                let turn = Int.random(in: 0..<8, using: &random)
-                guard let shard = files.last(where: { $0.first <= crop }) else { continue }
-                let start = (((crop - shard.first) * size + y) * size + x) * 3
-                shard.crops.withUnsafeBytes { bytes in
-                    guard let base = bytes.baseAddress else { return }
-                    Self.copy(
-                        base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: turn,
-                        to: target + index * patchBytes)
+            for (index, draw) in draws.enumerated() {
+                let place = target + index * patchBytes
+                switch draw {
+                case .field(let corners): Self.drawField(corners, side: side, to: place)
+                case .patch(let pick):
+                    guard let shard = files.last(where: { $0.first <= pick.crop }) else { continue }
+                    let start = (((pick.crop - shard.first) * size + pick.y) * size + pick.x) * 3
+                    shard.crops.withUnsafeBytes { bytes in
+                        guard let base = bytes.baseAddress else { return }
+                        Self.copy(
+                            base.assumingMemoryBound(to: UInt8.self) + start, rowBytes: size * 3, side: side, turn: pick.turn, to: place)
+                    }
                 }
             }
             initialised = batch * patchBytes
         }
     }
 
-    /// Draws a flat colour or, every other time, a bilinear gradient between four corners of random colour.
-    private static func drawField(side: Int, using random: inout SplitMix, to target: UnsafeMutablePointer<UInt8>) {
+    /// All crops as one tensor on a device, 1×n×size×size×3.
+    package func tensor(device: String, runtime: TorchRuntime) throws -> TorchTensor {
+        let parts = try files.enumerated().map { index, file in
+            let end = index + 1 < files.count ? files[index + 1].first : count
+            return try TorchTensor(data: file.crops, shape: [1, end - file.first, size, size, 3], device: device, runtime: runtime)
+        }
+        return parts.count == 1 ? parts[0] : try TorchTensor.concatenate(parts)
+    }
+
+    /// The corners of a flat colour or, every other time, of a gradient between four random colours.
+    private static func drawCorners(using random: inout SplitMix) -> [Float] {
         let isFlat = Bool.random(using: &random)
+        var corners = [Float](repeating: 0, count: 12)
         for channel in 0..<3 {
             let first = Float(Int.random(in: 0...255, using: &random))
-            let corners = [first] + (0..<3).map { _ in isFlat ? first : Float.random(in: 0...255, using: &random) }
+            corners[channel] = first
+            for corner in 1..<4 { corners[3 * corner + channel] = isFlat ? first : Float.random(in: 0...255, using: &random) }
+        }
+        return corners
+    }
+
+    private static func drawField(_ corners: [Float], side: Int, to target: UnsafeMutablePointer<UInt8>) {
+        for channel in 0..<3 {
+            let corner = (0..<4).map { corners[3 * $0 + channel] }
             for y in 0..<side {
                 let v = (Float(y) + 0.5) / Float(side)
-                let (left, right) = (corners[0] + (corners[1] - corners[0]) * v, corners[2] + (corners[3] - corners[2]) * v)
+                let (left, right) = (corner[0] + (corner[1] - corner[0]) * v, corner[2] + (corner[3] - corner[2]) * v)
                 for x in 0..<side {
                     let u = (Float(x) + 0.5) / Float(side)
                     target[(y * side + x) * 3 + channel] = UInt8(max(0, min(255, (left + (right - left) * u).rounded())))

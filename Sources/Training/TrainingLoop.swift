@@ -119,32 +119,22 @@ public func train(
     func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
 
     while fraction() < 1 {
-        let (step, fraction) = (state.step, fraction())
-        let rate = recipe.rateFactor(step: step, fraction: fraction)
+        let fraction = fraction()
+        let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
-        // Forward. The loss is cut off at the output, where its terms are weighed against each other.
         let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let output = try state.network(low, precision: recipe.precision).converted(to: .float32)
-        var sample = LossSample(low: low, output: try output.watched(), target: high, truth: high)
-        sample.verdicts = try state.adversary?.judge(sample.output, truth: sample.truth)
-        let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
-        let loss = try objective(sample, terms: terms, step: step, balance: &state.balance)
-
-        // Backward, then the generator's step, then the discriminator's.
-        try output.backward(with: loss.gradient)
-        try state.update(rate: rate, decay: recipe.ema)
-        if let adversary = state.adversary, let verdicts = sample.verdicts { try adversary.update(verdicts, rate: rate, step: state.step) }
+        let result = try state.train(on: low, target: high, truth: high, objective, recipe: recipe, rate: rate, fraction: fraction)
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
         if isSampled {
-            let probabilities = try sample.verdicts.map { try state.adversary?.probabilities($0) } ?? nil
-            let values = try TorchTensor.values(of: loss.values + (probabilities.map { [$0.real, $0.made] } ?? []))
+            let values = try TorchTensor.values(of: result.values + result.probabilities)
+            let names = result.terms.map(\.name)
             for (index, value) in values.enumerated() where !value.isFinite {
-                let name = index < terms.count ? terms[index].name : "discriminator"
-                throw AcuityError(.training, "\(recipe.name): the loss is not finite at step \(state.step): \(name)")
+                let term = index < names.count ? names[index] : "discriminator"
+                throw AcuityError(.training, "\(recipe.name): the loss is not finite at step \(state.step): \(term)")
             }
-            report.add(terms.map(\.name), values)
+            report.add(names, values)
         }
         report.images += recipe.batch
 
@@ -157,7 +147,7 @@ public func train(
         if isSampled, state.elapsed - lastReport >= 1 {
             progress = TrainingProgress(
                 step: state.step, loss: report.mean(0), terms: report.terms { name in
-                    terms.first { $0.name == name }.map { objective.weight(of: $0, among: terms, balance: state.balance) } ?? 0
+                    result.terms.first { $0.name == name }.map { objective.weight(of: $0, among: result.terms, balance: state.balance) } ?? 0
                 }, discriminator: report.discriminator, rate: rate * recipe.optimiser.rate,
                 imagesPerSecond: Double(report.images) / (state.elapsed - lastReport), minutes: state.elapsed / 60,
                 minutesLeft: max(0, 1 - fraction) * total / 60)
@@ -189,6 +179,41 @@ public func train(
     try validate()
     log(.message("wrote \(weights)"))
     return true
+}
+
+/// What a step leaves on the device, to be read when somebody asks.
+struct StepResult {
+    let terms: [LossTerm]
+    /// Of the terms.
+    let values: [TorchTensor]
+    /// That the discriminator, where there is one, gives to truth and output.
+    let probabilities: [TorchTensor]
+}
+
+extension TrainingState {
+    /// One step: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
+    /// - Parameters:
+    ///   - low: N×C×h×w.
+    ///   - target: what the output is drawn to, N×C×H×W.
+    ///   - truth: what is real to the discriminator.
+    ///   - rate: factor on the recipe's peak rates.
+    func train(
+        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, rate: Double, fraction: Double
+    ) throws -> StepResult {
+        // The graph is cut at the output, where the terms of the loss are weighed against each other.
+        let output = try forward(low, precision: recipe.precision).converted(to: .float32)
+        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth)
+        sample.verdicts = try adversary?.judge(sample.output, truth: truth)
+        let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
+        let loss = try objective(sample, terms: terms, step: step, balance: &balance)
+        try output.backward(with: loss.gradient)
+        try update(rate: rate, decay: recipe.ema)
+
+        guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
+        let probabilities = try adversary.probabilities(verdicts)
+        try adversary.update(verdicts, rate: rate, step: step)
+        return StepResult(terms: terms, values: loss.values, probabilities: [probabilities.real, probabilities.made])
+    }
 }
 
 /// Means over the steps since the last report.

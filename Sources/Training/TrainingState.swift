@@ -22,12 +22,18 @@ final class TrainingState {
     let adversary: Adversary?
     var balance = LossBalance()
 
+    /// Where the recipe has `reparameterise`: the network's kernels are made of its branches, which are what is optimised.
+    private let reparameterisation: Reparameterisation?
+    /// The kernels made after the last step, for the next one; a graph can be walked back only once.
+    private var merged: [String: TorchTensor]?
+
     private let runtime: TorchRuntime
     private let optimiser: Recipe.Optimiser
-    /// Trainable parameters, those of Adam and those of Muon.
-    private let keys: [String]
+    /// Every tensor that is optimised, by name, and the names of those of Adam and those of Muon.
+    private let leaves: [String: TorchTensor]
     private let adamKeys: [String]
     private let muonKeys: [String]
+    /// The network's trainable parameters, and their averages.
     private let parameters: [TorchTensor]
     private let averages: [TorchTensor]
     private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
@@ -44,6 +50,11 @@ final class TrainingState {
         self.average = average
         self.runtime = runtime
         optimiser = recipe.optimiser
+        // A generator of its own: the same patches as without branches.
+        var generator = SplitMix(seed: ~recipe.seed)
+        reparameterisation = try recipe.reparameterise.map {
+            try Reparameterisation($0, of: network, weights: weights, device: device, runtime: runtime, using: &generator)
+        }
         adversary = try recipe.losses?.gan.map {
             try Adversary(
                 $0, network: network, patchSides: recipe.patch.map(\.side), precision: recipe.precision, seed: recipe.seed, device: device,
@@ -56,16 +67,30 @@ final class TrainingState {
         let body = Set(
             recipe.optimiser.name == .muon
                 ? trainable.filter { $0.shape.count == 4 && $0.shape[1] > 1 && kernels.dropFirst().dropLast().contains($0.key) }.map(\.key) : [])
-        keys = trainable.map(\.key)
-        muonKeys = keys.filter(body.contains)
-        adamKeys = keys.filter { !body.contains($0) }
+        let keys = trainable.map(\.key)
         parameters = keys.compactMap { trained.parameters[$0] }
         averages = keys.compactMap { average.parameters[$0] }
-        func zeros(_ keys: [String]) throws -> [TorchTensor] {
-            try keys.compactMap { trained.parameters[$0] }.map { try $0.scaled(by: 0).leaf(requiresGradient: false) }
+        let branches = reparameterisation?.leaves ?? []
+        let replaced = Set(branches.map(\.key))
+        let optimised = keys.filter { !replaced.contains($0) }.compactMap { key in trained.parameters[key].map { (name: key, key: key, tensor: $0) } } + branches
+        let leaves = Dictionary(optimised.map { ($0.name, $0.tensor) }) { first, _ in first }
+        self.leaves = leaves
+        // A branch's factor per channel is no matrix.
+        let matrices = try optimised.filter { try body.contains($0.key) && $0.tensor.shape.count > 1 }.map(\.name)
+        muonKeys = matrices
+        adamKeys = optimised.map(\.name).filter { !matrices.contains($0) }
+        func zeros(_ names: [String]) throws -> [TorchTensor] {
+            try names.compactMap { leaves[$0] }.map { try $0.scaled(by: 0).leaf(requiresGradient: false) }
         }
-        adam = (adamKeys.compactMap { trained.parameters[$0] }, try zeros(adamKeys), try zeros(adamKeys))
-        muon = (muonKeys.compactMap { trained.parameters[$0] }, try zeros(muonKeys))
+        adam = (adamKeys.compactMap { leaves[$0] }, try zeros(adamKeys), try zeros(adamKeys))
+        muon = (muonKeys.compactMap { leaves[$0] }, try zeros(muonKeys))
+    }
+
+    /// The network on a batch, with its kernels made of their branches where it has any.
+    func forward(_ low: TorchTensor, precision: Precision) throws -> TorchTensor {
+        let kernels = try merged ?? reparameterisation?.merged() ?? [:]
+        merged = nil
+        return try network(low, precision: precision, replacing: kernels)
     }
 
     /// One step of the optimiser on the gradients that are there, then of the running average.
@@ -76,7 +101,9 @@ final class TrainingState {
             adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * rate,
             betas: (optimiser.betas[0], optimiser.betas[1]), step: step)
         try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * rate, beta: optimiser.momentum)
-        try TorchOptimiser.zeroGradients(parameters)
+        try TorchOptimiser.zeroGradients(adam.parameters + muon.parameters)
+        merged = try reparameterisation?.merged()
+        for (key, kernel) in merged ?? [:] { try network.parameters[key]?.assign(kernel) }
         // A young average must forget the initialisation.
         try TorchOptimiser.average(averages, of: parameters, decay: min(decay, Double(1 + step) / Double(10 + step)))
     }
@@ -90,6 +117,7 @@ final class TrainingState {
 
     private var tensors: [(String, TorchTensor)] {
         network.parameters.map { ("weights/" + $0, $1) } + average.parameters.map { ("average/" + $0, $1) } + optimiserTensors
+            + (reparameterisation?.leaves ?? []).map { ("branches/" + $0.name, $0.tensor) }
             + (adversary?.tensors ?? [])
     }
 
@@ -136,6 +164,7 @@ final class TrainingState {
         }
         try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
         balance = file.metadata["balance"].flatMap { LossBalance(text: $0) } ?? LossBalance()
+        merged = nil
         self.step = step
         self.elapsed = elapsed
         self.random = SplitMix(seed: random)

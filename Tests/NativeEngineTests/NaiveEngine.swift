@@ -73,12 +73,13 @@ func naive(_ model: Model, _ raster: Raster) -> Raster {
             values.append(out)
         case .prelu(_, let key, _):
             let w = weights(key + ".weight")
-            values.append(each { c, y, i in x[0][c, y, i] < 0 ? x[0][c, y, i] * w[c] : x[0][c, y, i] })
+            values.append(each { c, y, i in x[0][c, y, i] < 0 ? x[0][c, y, i] * w[w.count == 1 ? 0 : c] : x[0][c, y, i] })
         case .leakyReLU(_, let slope): values.append(each { c, y, i in x[0][c, y, i] < 0 ? x[0][c, y, i] * Double(slope) : x[0][c, y, i] })
         case .activation(_, let f): values.append(each { c, y, i in activate(f, x[0][c, y, i]) })
         case .add: values.append(each { c, y, i in x[0][x[0].channels == 1 ? 0 : c, y, i] + x[1][x[1].channels == 1 ? 0 : c, y, i] })
         case .multiply: values.append(each { c, y, i in x[0][x[0].channels == 1 ? 0 : c, y, i] * x[1][x[1].channels == 1 ? 0 : c, y, i] })
         case .scale(_, let factor, let offset): values.append(each { c, y, i in x[0][c, y, i] * Double(factor) + Double(offset) })
+        case .shift(_, let offsets): values.append(each { c, y, i in x[0][c, y, i] + Double(offsets[c]) })
         case .concatenate:
             let all = x.flatMap { t in (0..<t.channels).map { (t, $0) } }
             values.append(each { c, y, i in all[c].0[all[c].1, y, i] })

@@ -198,7 +198,9 @@ import Training
             try process.run()
             // Until there is a newer checkpoint, then a little later in the middle of anything.
             for _ in 0..<2000 where process.isRunning {
-                if let now = try? folder.read("killed/checkpoint.safetensors"), now != before { break }
+                // The one of step 0 is written before the first step.
+                if let now = try? folder.read("killed/checkpoint.safetensors"), now != before,
+                    try SafetensorsFile(now, name: "now").metadata["step"] != "0" { break }
                 usleep(10_000)
             }
             usleep(UInt32(round) * 3_700)

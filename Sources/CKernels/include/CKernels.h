@@ -64,43 +64,47 @@ acuity_convolve _Nullable acuity_convolution_kernel(acuity_isa isa, bool bf16);
 
 // MARK: Winograd
 
-// 3×3 convolution with stride 1 by F(4×4, 3×3), Lavin and Gray 2016: a tile of 4×4 outputs is made from 6×6 inputs, for
-// several tiles at a time in three steps. `v` and `m` are 64-byte aligned scratch memory of 36 planes, one per frequency.
+// 3×3 convolution with stride 1 by F(6×6, 3×3), Lavin and Gray 2016: a tile of 6×6 outputs is made from 8×8 inputs, for
+// several tiles at a time in three steps. `v` and `m` are 64-byte aligned scratch memory of 64 planes, one per frequency.
 // Of `acuity_convolution`, `weights` are [block][frequency][source][channel, padded to 16][channel of block].
+
+enum { acuity_winograd_tile = 6, acuity_winograd_frequencies = 64 };
 
 /// Whether the three steps exist for the instruction set on this processor; without, they do nothing.
 bool acuity_has_winograd(acuity_isa isa);
 
 /// GgGᵀ of one kernel (row by row), computed in double precision.
-void acuity_winograd_kernel(const float weights[_Nonnull 9], float transformed[_Nonnull 36]);
+void acuity_winograd_kernel(const float weights[_Nonnull 9], float transformed[_Nonnull acuity_winograd_frequencies]);
 
 /// BᵀdB: tiles `first ..< first + count` of a row of tiles into planes of [tile][source, channel], padded to 16.
 ///
-/// `rows` are [source][6] input rows at column −1. They are read up to column 4 × (first + count) + 1, also beyond the
+/// `rows` are [source][8] input rows at column −1. They are read up to column 6 × (first + count) + 1, also beyond the
 /// picture, where values should be of the picture's size. `pixel` is the number of padded channels, `plane` is in floats.
 void acuity_winograd_input(const acuity_convolution *c, const float *_Nonnull const *_Nonnull rows, ptrdiff_t first,
                            ptrdiff_t count, float *v, ptrdiff_t pixel, ptrdiff_t plane);
 
-/// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block].
+/// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block],
+/// `m_pixel` floats from tile to tile. `m` may be `v` itself if there is one block and its pixels are no longer: products
+/// then land where their factors just were, in the first-level cache.
 ///
 /// The last products meanwhile bring what `fetch` lists into the second-level cache: stretches of 16 × `v_pixel` floats
 /// that will be read next. They need not exist.
 void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel,
-                              ptrdiff_t v_plane, float *m, ptrdiff_t m_plane, ptrdiff_t tiles,
+                              ptrdiff_t v_plane, float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles,
                               const float *_Nullable const *_Nullable fetch, ptrdiff_t fetch_count);
 
 /// Where a row of tiles goes.
 typedef struct {
-    int32_t rows;       // 1…4 rows exist.
+    int32_t rows;       // 1…6 rows exist.
     ptrdiff_t columns;  // Columns of the picture; what lies beyond is not written.
-    float *_Nullable out[4];  // At column 0, as is the residual.
+    float *_Nullable out[acuity_winograd_tile];  // At column 0, as is the residual.
     ptrdiff_t stride;
-    const float *_Nullable residual[4];
+    const float *_Nullable residual[acuity_winograd_tile];
     ptrdiff_t residual_stride;
 } acuity_winograd_rows;
 
 /// AᵀmA, bias, slope and residual for tiles `first ..< first + count` of a row of tiles and one block of channels.
-void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_plane, ptrdiff_t first,
+void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first,
                             ptrdiff_t count, const acuity_winograd_rows *r);
 
 // MARK: Rows
@@ -124,7 +128,14 @@ void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, 
 typedef enum { acuity_gelu, acuity_silu, acuity_mish, acuity_sigmoid, acuity_tanh } acuity_activation;
 
 /// Element-wise, by the C library; GELU by the error function.
-void acuity_activate(acuity_activation function, const float *in, float *out, ptrdiff_t count);
+/// Vectorised SiLU and sigmoid are within 4e-7 of the C library's, relative to the larger of result and 1e-30.
+void acuity_activate(acuity_isa isa, acuity_activation function, const float *in, float *out, ptrdiff_t count);
+
+/// out = (a + b) × (sigmoid(a) − ½): the parameter-free attention of SPAN.
+void acuity_gate(acuity_isa isa, const float *a, const float *b, float *out, ptrdiff_t count);
+
+/// out = a × b.
+void acuity_product(acuity_isa isa, const float *a, const float *b, float *out, ptrdiff_t count);
 
 // MARK: Threads
 

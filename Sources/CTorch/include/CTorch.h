@@ -55,6 +55,7 @@ typedef int32_t AcuityStatus;
 #pragma clang assume_nonnull end
 #endif
 #include "CTorchDegradation.h"
+#include "CTorchDevice.h"
 #include "CTorchTraining.h"
 #if defined(__clang__)
 #pragma clang assume_nonnull begin
@@ -144,6 +145,7 @@ typedef struct {
 
     AcuityDegradationTable degradation;
     AcuityTrainingTable training;
+    AcuityDeviceTable device;
 } AcuityTorchTable;
 
 /// The plug-in's only symbol.

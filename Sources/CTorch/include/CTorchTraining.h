@@ -60,6 +60,10 @@ typedef struct {
     /// Weight / σ, σ being its largest singular value as an (outputs, rest) matrix, by one step of power iteration on `u` and
     /// `v`, which are overwritten.
     AcuityStatus (*spectral_norm)(const AcuityTensor *weight, AcuityTensor *u, AcuityTensor *v, AcuityResult out, char *error);
+
+    // Re-parameterisation.
+    /// Sums of products by Einstein's convention, as `torch.einsum`: `om,mnyx,ni->oiyx`.
+    AcuityStatus (*einsum)(const char *equation, AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL tensors, int32_t count, AcuityResult out, char *error);
 } AcuityTrainingTable;
 
 #if defined(__clang__)

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "degradation.h"
+#include "device.h"
 #include "training.h"
 
 #if __has_include(<torch/version.h>)
@@ -334,7 +335,7 @@ const AcuityTorchTable table = {
     pixelShuffle, pixelUnshuffle, nearest, separable, normalise,
     image, quantise, luma,
     loss, backward, zeroGradients, adam, muon, average,
-    degradationTable, trainingTable,
+    degradationTable, trainingTable, deviceTable,
 };
 
 }  // namespace

@@ -32,7 +32,8 @@ if grep -q torchCheckFailEPKcS2_jRKSs "$lib/libc10.so"; then strings=-D_GLIBCXX_
 libraries="-ltorch_cpu -lc10"
 # Nothing refers to the CUDA library by name: it registers its kernels when it is loaded. PyPI's wheel holds it also
 # where CUDA's own libraries are missing; there it could not be loaded, and the plug-in is one for the processor.
-if [ -f "$lib/libtorch_cuda.so" ] && ! ldd "$lib/libtorch_cuda.so" 2>/dev/null | grep -q 'not found'; then
+# With ACUITY_TORCH_CUDA set the caller knows that CUDA works here.
+if [ -f "$lib/libtorch_cuda.so" ] && { [ -n "${ACUITY_TORCH_CUDA:-}" ] || ! ldd "$lib/libtorch_cuda.so" 2>/dev/null | grep -q 'not found'; }; then
     libraries="$libraries -ltorch_cuda -lc10_cuda"
 fi
 

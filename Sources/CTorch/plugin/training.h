@@ -162,12 +162,17 @@ AcuityStatus spectralNorm(const AcuityTensor *weight, AcuityTensor *u, AcuityTen
     });
 }
 
+AcuityStatus einsum(const char *equation, AcuityTensor *const *tensors, int32_t count, AcuityResult out, char *error) {
+    return make(out, error, [&] { return at::einsum(equation, list(tensors, count)); });
+}
+
 const AcuityTrainingTable trainingTable = {
     detach,
     watch, backwardTo,
     meanOf, normOf, stackOf, charbonnier, relativeL1, logistic, crossEntropy, sigmoidMean,
     spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, pool, unitChannels,
     batchNorm, spectralNorm,
+    einsum,
 };
 
 }  // namespace

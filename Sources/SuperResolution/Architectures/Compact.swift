@@ -36,9 +36,7 @@ public struct Compact: Architecture {
         // Even layers are convolutions; odd ones hold the slopes of PReLU, or nothing.
         let last = weights.keys.compactMap(Self.layer(of:)).filter { $0 % 2 == 0 }.max() ?? 0
         let outputs = try weights.shape("body.\(last).weight", rank: 4)[0]
-        guard let scale = networkScales.first(where: { outputs.isMultiple(of: first[1]) && outputs / first[1] == $0 * $0 }) else {
-            throw AcuityError(.weights, "body.\(last).weight has \(outputs) outputs, which no whole scale explains")
-        }
+        let scale = try weights.pixelShuffleFactor("body.\(last).weight", from: outputs, to: first[1])
         self.init(
             features: first[0], convolutions: last / 2 - 1, scale: scale,
             activation: weights["body.1.weight"] == nil ? .relu : .prelu, channels: first[1])

@@ -1,0 +1,74 @@
+// ReleaseProfile: what a model must reach, by what it is for. docs/release.md gives the reason for every number.
+
+/// Thresholds of the release gate.
+public struct ReleaseProfile: Sendable {
+    public enum Name: String, Sendable, CaseIterable {
+        /// True to its source: trained on clean reductions, judged by fidelity.
+        case faithful
+        /// Removes noise, blur and compression: may differ from its input, but not invent colours or patterns.
+        case restore
+        /// Adversarially trained: invents plausible detail.
+        case gan
+        /// For text, logos and line art.
+        case text
+    }
+
+    /// The figure that must not get worse than the shipped model's.
+    public enum Criterion: Sendable { case fidelity, naturalness, text }
+
+    public let name: Name
+    /// Mean PSNR-Y on every held-out set less Lanczos-3's, decibel, more than.
+    public var gain: Double
+    /// Mean SSIM-Y on every held-out set less Lanczos-3's, more than; nil: not judged.
+    public var similarityGain: Double?
+    /// Mean PSNR between shrunken result and input, decibel, at least: on held-out sets and on real pictures.
+    public var consistency: Double
+    public var realConsistency: Double
+    /// Largest shift of a picture's mean colour, 8-bit levels, at most: one 8-bit level for a faithful model.
+    public var drift: Double
+    /// Largest difference of an 8-bit sample from a flat colour, at most.
+    public var flatDeviation: Double
+    /// Pixel-shuffle pattern on a gradient, 8-bit levels, at most. Nearest neighbour measures 0.5.
+    public var checkerboard: Double
+    /// Amplitude of the pixel-shuffle frequency on real pictures, 8-bit levels, at most.
+    public var shufflePattern: Double
+    /// Overshoot at a step as a fraction of it, mean over eight steps, at most.
+    public var overshoot: Double
+    /// Mean distance of samples of real pictures from the local range of the input, 8-bit levels, at most.
+    public var beyondRange: Double
+    /// Moiré on line screens and zone plate, 8-bit levels, at most.
+    public var moire: Double
+    /// PSNR-Y on drawn letters less Lanczos-3's, decibel, more than.
+    public var textGain: Double
+    /// NIQE-own on real pictures less Lanczos-3's, at most.
+    public var naturalness: Double
+    /// Time against the shipped model of the same name, at most.
+    public var slowdown = 2.0
+    public var criterion: Criterion
+
+    public init(_ name: Name) {
+        self.name = name
+        switch name {
+        case .faithful:
+            (gain, similarityGain, consistency, realConsistency) = (0, 0, 40, 40)
+            (drift, flatDeviation, checkerboard, shufflePattern) = (1, 1, 0.2, 0.5)
+            (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 1, 2, 0, 1)
+            criterion = .fidelity
+        case .restore:
+            (gain, similarityGain, consistency, realConsistency) = (-2.5, nil, 28, 24)
+            (drift, flatDeviation, checkerboard, shufflePattern) = (2, 2, 0.4, 0.5)
+            (overshoot, beyondRange, moire, textGain, naturalness) = (0.2, 2, 6, -2, 0)
+            criterion = .naturalness
+        case .gan:
+            (gain, similarityGain, consistency, realConsistency) = (-4, nil, 26, 22)
+            (drift, flatDeviation, checkerboard, shufflePattern) = (2, 3, 0.5, 0.7)
+            (overshoot, beyondRange, moire, textGain, naturalness) = (0.3, 4, 8, -3, -0.5)
+            criterion = .naturalness
+        case .text:
+            (gain, similarityGain, consistency, realConsistency) = (-1.5, nil, 30, 26)
+            (drift, flatDeviation, checkerboard, shufflePattern) = (2, 1, 0.3, 0.5)
+            (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 2, 4, 2, 2)
+            criterion = .text
+        }
+    }
+}
