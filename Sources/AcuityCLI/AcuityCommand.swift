@@ -29,6 +29,7 @@ let acuityVersion = "0.1.0"
             NiqeCommand.self,
             BenchCommand.self,
             DatasetCommand.self,
+            DegradeCommand.self,
             TrainCommand.self,
             ReleaseCommand.self,
             TurnsCommand.self,

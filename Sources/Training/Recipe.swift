@@ -26,6 +26,9 @@ public struct Recipe: Sendable, Codable {
     /// Fraction of the patches, in the second half of the run, that are drawn as flat colours and gradients, so that flat
     /// areas stay flat; 0 is none.
     public var smooth: Double
+    /// How low resolution is made: `"bicubic"`, or an object with a name and what differs from the published settings:
+    /// `{"name": "real-esrgan", "first": {"jpeg": [10, 95]}}`; see docs/degradations.md.
+    public var degradation: Degradation
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
     /// A loss of several balanced terms instead of `loss`, see ``Losses``.
@@ -115,7 +118,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, loss, losses, teacher
+        case name, architecture, scale, minutes, batch, patch, smooth, degradation, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -140,6 +143,7 @@ public struct Recipe: Sendable, Codable {
             patch = try c.decode([PatchStage].self, forKey: .patch)
         }
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
+        degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
         teacher = try c.decodeIfPresent(String.self, forKey: .teacher)
@@ -172,6 +176,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(batch, forKey: .batch)
         try c.encode(patch, forKey: .patch)
         try c.encode(smooth, forKey: .smooth)
+        try c.encode(degradation, forKey: .degradation)
         // Never both: the two exclude each other.
         if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }
         try c.encodeIfPresent(teacher, forKey: .teacher)

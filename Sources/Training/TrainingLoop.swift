@@ -84,7 +84,7 @@ public func train(
     for stage in recipe.patch where stage.side * recipe.scale > crops.size {
         throw AcuityError(.training, "\(recipe.name): patches of \(stage.side) × \(recipe.scale) pixels do not fit crops of \(crops.size)")
     }
-    let sampler = PairSampler(crops, network: network, device: device, runtime: runtime)
+    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
         try state.average($0, precision: recipe.precision)
@@ -122,8 +122,8 @@ public func train(
         let fraction = fraction()
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
-        let (low, high) = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let result = try state.train(on: low, target: high, truth: high, objective, recipe: recipe, rate: rate, fraction: fraction)
+        let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
+        let result = try state.train(on: pair.low, target: pair.target, truth: pair.high, objective, recipe: recipe, rate: rate, fraction: fraction)
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0

@@ -1,67 +1,54 @@
-// Degradation: how training and validation make low resolution, by tensor operations on the device.
+// PairSampler: random batches of low and high resolution for training, made on the device.
 
-import SuperResolution
+package import SuperResolution
 package import TorchEngine
 
-/// MATLAB-style bicubic reduction by a whole factor: antialiased, mirrored borders, rounded to 8 bits.
-package final class BicubicReduction {
-    private let scale: Int
-    private let device: String
-    private let runtime: TorchRuntime
-    private var matrices: [Int: TorchTensor] = [:]
-
-    package init(scale: Int, device: String, runtime: TorchRuntime) {
-        self.scale = scale
-        self.device = device
-        self.runtime = runtime
-    }
-
-    /// - Parameter x: N×3×H×W, sides multiples of the scale.
-    package func callAsFunction(_ x: TorchTensor) throws -> TorchTensor {
-        let shape = try x.shape
-        return try x.separable(vertical: matrix(shape[2]), horizontal: matrix(shape[3])).quantised()
-    }
-
-    private func matrix(_ side: Int) throws -> TorchTensor {
-        if let matrix = matrices[side] { return matrix }
-        let matrix = try TorchTensor(Resampling.bicubic.matrix(from: side, to: side / scale), device: device, runtime: runtime)
-        matrices[side] = matrix
-        return matrix
-    }
+/// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
+package struct TrainingPair {
+    /// What the network sees.
+    package var low: TorchTensor
+    /// The ground truth, for discriminators.
+    package var high: TorchTensor
+    /// The ground truth for losses on pixels and features: sharpened where the degradation does so, otherwise ``high`` itself.
+    package var target: TorchTensor
 }
 
 /// Random pairs of low and high resolution from crops.
-final class PairSampler {
+package final class PairSampler {
     private let crops: CropShards
-    private let reduction: BicubicReduction
+    private let degrader: Degrader
     private let network: Network
     private let device: String
     private let runtime: TorchRuntime
     /// On a GPU all crops, so that a step copies next to nothing from the host.
     private var resident: TorchTensor?
 
-    init(_ crops: CropShards, network: Network, device: String, runtime: TorchRuntime) {
+    package init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
         self.crops = crops
         self.network = network
         self.device = device
         self.runtime = runtime
-        reduction = BicubicReduction(scale: network.scale, device: device, runtime: runtime)
+        degrader = Degrader(degradation, scale: network.scale, device: device, runtime: runtime)
     }
 
     /// - Parameters:
     ///   - side: low-resolution pixels.
     ///   - smooth: see ``Recipe/smooth``.
-    /// - Returns: N×C×side×side and N×C×(scale·side)×(scale·side), C being 1 for a luma network.
-    func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> (low: TorchTensor, high: TorchTensor) {
+    package func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
         let scale = network.scale
-        // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (the filter reaches 2½ pixels).
+        // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (bicubic's filter
+        // reaches 2½ pixels; of wider blurs the border is a fair sample).
         let margin = max(0, min(3, (crops.size / scale - side) / 2))
         let wide = side + 2 * margin
         let image = try patches(batch, side: wide * scale, smooth: smooth, using: &random).image()
-        var low = try reduction(image).centre(margin: margin, side: side)
-        var high = try image.centre(margin: margin * scale, side: side * scale)
-        if network.colour == .luma { (low, high) = (try low.luma(), try high.luma()) }
-        return (low, high)
+        let made = try degrader(image, using: &random)
+        func finished(_ x: TorchTensor, scale: Int) throws -> TorchTensor {
+            let patch = try x.centre(margin: margin * scale, side: side * scale)
+            return network.colour == .luma ? try patch.luma() : patch
+        }
+        let high = try finished(image, scale: scale)
+        return TrainingPair(
+            low: try finished(made.low, scale: 1), high: high, target: made.record.unsharpMask == nil ? high : try finished(made.target, scale: scale))
     }
 
     /// batch×side×side×3 bytes on the device.

@@ -1,0 +1,140 @@
+// DegraderTests: every model on the device: sizes, replay, what training gets of it and what a batch costs.
+
+import Foundation
+import SuperResolution
+import Testing
+import TorchEngine
+import Training
+
+@Suite(.enabled(if: hasTorch, torchMissing)) struct DegraderTests {
+    private func image(_ batch: Int = 2, width: Int = 64, height: Int = 48) throws -> TorchTensor {
+        let bytes = (0..<batch).flatMap { drawing(width: width, height: height, seed: UInt64($0 + 1)) }
+        return try TorchTensor(bytes: bytes, shape: [batch, height, width, 3], device: "cpu", runtime: .shared()).image()
+    }
+
+    private func degrader(_ name: String, scale: Int = 4) throws -> Degrader {
+        Degrader(try Degradation(named: name), scale: scale, device: "cpu", runtime: try .shared())
+    }
+
+    @Test(arguments: ["bicubic", "classical", "bsrgan", "real-esrgan", "camera", "screenshot"])
+    func seedsAreReplayed(name: String) throws {
+        let (high, degrader) = (try image(), try degrader(name))
+        func run(_ seed: UInt64) throws -> (low: Tensor, record: DegradationRecord) {
+            var random = SplitMix(seed: seed)
+            let made = try degrader(high, using: &random)
+            return (try made.low.floats(), made.record)
+        }
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let (low, record) = try run(seed)
+            #expect(low.shape == [2, 3, 12, 16])
+            // 8-bit values.
+            #expect(low.values.allSatisfy { $0 >= 0 && $0 <= 1 && abs($0 * 255 - ($0 * 255).rounded()) < 1e-3 }, "\(name) \(seed)")
+            #expect(try run(seed).low == low)
+            // The record alone is enough, also after it was written down.
+            let copy = try JSONDecoder().decode(DegradationRecord.self, from: JSONEncoder().encode(record))
+            #expect(try degrader.apply(copy, to: high).low.floats() == low)
+            if name != "bicubic" { #expect(try run(seed + 100).low != low) }
+        }
+    }
+
+    @Test func noiseDoesNotTouchTheGlobalGenerator() throws {
+        let runtime = try TorchRuntime.shared()
+        let before = try runtime.randomState()
+        var random = SplitMix(seed: 1)
+        for _ in 0..<5 { _ = try degrader("real-esrgan")(image(), using: &random) }
+        #expect(try runtime.randomState() == before)
+    }
+
+    @Test func bicubicIsTheProtocol() throws {
+        var random = SplitMix(seed: 1)
+        let low = try degrader("bicubic")(image(1), using: &random).low.floats()
+        let picture = Raster(width: 64, height: 48, channels: 3, samples: drawing(width: 64, height: 48, seed: 1).map { Float($0) / 255 })
+        let expected = Resampling.bicubic.resize(picture, width: 16, height: 12)
+        var worst: Float = 0
+        for i in 0..<12 * 16 * 3 { worst = max(worst, abs(low.values[i % 3 * 192 + i / 3] - min(1, max(0, expected.samples[i])))) }
+        #expect(worst < 0.51 / 255)
+        #expect(random.state == SplitMix(seed: 1).state)
+    }
+
+    /// Only Real-ESRGAN sharpens what losses compare with, and only where asked to.
+    @Test func onlyRealESRGANSharpens() throws {
+        let high = try image()
+        var random = SplitMix(seed: 1)
+        let sharp = try degrader("real-esrgan")(high, using: &random).target.floats()
+        #expect(sharp != (try high.floats()))
+        let plain = try Degrader(Degradation(json: Data(#"{"name": "real-esrgan", "sharpen": false}"#.utf8), from: "t"), scale: 4, device: "cpu", runtime: .shared())
+        #expect(try plain(high, using: &random).target.floats() == high.floats())
+    }
+
+    @Test func sidesMustFitTheScale() throws {
+        var random = SplitMix(seed: 1)
+        let degrader = try degrader("camera")
+        #expect(throws: AcuityError.self) { try degrader(image(1, width: 63), using: &random) }
+        #expect(throws: AcuityError.self) { try degrader(image(1).luma(), using: &random) }
+    }
+
+    /// A picture of one low-resolution pixel passes through everything.
+    @Test(arguments: ["classical", "bsrgan", "real-esrgan", "camera", "screenshot"])
+    func theSmallestPicture(name: String) throws {
+        let (high, degrader) = (try image(1, width: 4, height: 4), try degrader(name))
+        for seed in 0..<60 as Range<UInt64> {
+            var random = SplitMix(seed: seed)
+            let low = try degrader(high, using: &random).low.floats()
+            #expect(low.shape == [1, 3, 1, 1] && low.values.allSatisfy(\.isFinite), "\(name) \(seed)")
+        }
+    }
+
+    @Test func trainingGetsPatches() throws {
+        let folder = try Folder()
+        try folder.makeShards()
+        for (name, channels) in [("Compact", 3), ("SRCNN", 1)] {
+            let network = try ArchitectureDescription(name: name).network(scale: 2)
+            let sampler = PairSampler(
+                try CropShards([folder.file("crops.safetensors")]), degradation: try Degradation(named: "real-esrgan"), network: network,
+                device: "cpu", runtime: try .shared())
+            var random = SplitMix(seed: 2)
+            let pair = try sampler.pairs(3, side: 16, using: &random)
+            #expect(try pair.low.shape == [3, channels, 16, 16])
+            #expect(try pair.high.shape == [3, channels, 32, 32] && pair.target.shape == [3, channels, 32, 32])
+            #expect(try pair.high.floats() != pair.target.floats())
+        }
+    }
+
+    /// What a batch costs against a step, printed; a figure of the machine, so only on demand.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["ACUITY_MEASURE"] != nil, "set ACUITY_MEASURE to time batches"))
+    func batchesAreCheap() throws {
+        let folder = try Folder()
+        let writer = try ShardWriter(path: folder.file("large.safetensors"), cropSize: 256)
+        for seed in 1...8 { try writer.append(crop: (0, 0), of: drawing(width: 256, height: 256, seed: UInt64(seed)), width: 256) }
+        try writer.finish()
+        let runtime = try TorchRuntime.shared()
+        let network = try ArchitectureDescription(name: "Compact", hyperparameters: ["features": .number(48), "convolutions": .number(8)]).network(scale: 4)
+        var random = SplitMix(seed: 1)
+        let weights = Dictionary(uniqueKeysWithValues: network.parameters.map { parameter in
+            (parameter.key, Tensor(shape: parameter.shape, values: (0..<parameter.shape.reduce(1, *)).map { _ in random.normal() * 0.05 }))
+        })
+        let trained = try TorchNetwork(network, weights: weights, device: "cpu", requiresGradient: true, runtime: runtime)
+        let crops = try CropShards([folder.file("large.safetensors")])
+        func best(_ count: Int, _ body: () throws -> Void) rethrows -> (least: Double, mean: Double) {
+            try body()
+            let clock = SuspendingClock()
+            let times = try (0..<count).map { _ in try clock.measure(body) / .milliseconds(1) }
+            return (times.min() ?? 0, times.reduce(0, +) / Double(count))
+        }
+        let sampler = PairSampler(crops, degradation: try Degradation(named: "bicubic"), network: network, device: "cpu", runtime: runtime)
+        let pair = try sampler.pairs(8, side: 48, using: &random)
+        for precision in [Precision.bf16, .fp32] {
+            let step = try best(4) {
+                let loss = try trained(pair.low, precision: precision).l1(to: pair.target)
+                try loss.backward()
+                try TorchOptimiser.zeroGradients(Array(trained.parameters.values))
+            }
+            print("step \(precision): least \(step.least) ms, mean \(step.mean) ms")
+        }
+        for type in Degradation.models {
+            let sampler = PairSampler(crops, degradation: try Degradation(named: type.name), network: network, device: "cpu", runtime: runtime)
+            let cost = try best(24) { _ = try sampler.pairs(8, side: 48, using: &random) }
+            print("\(type.name): least \(cost.least) ms, mean \(cost.mean) ms")
+        }
+    }
+}
