@@ -45,6 +45,20 @@ public struct TrainingProgress: Sendable {
     public var minutesLeft: Double
     /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
     public var perceptual: Double?
+
+    package init(
+        step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
+        minutes: Double, minutesLeft: Double
+    ) {
+        self.step = step
+        self.loss = loss
+        self.terms = terms
+        self.discriminator = discriminator
+        self.rate = rate
+        self.imagesPerSecond = imagesPerSecond
+        self.minutes = minutes
+        self.minutesLeft = minutesLeft
+    }
 }
 
 /// Trains a recipe. Blocking: call it on a thread of its own.
