@@ -4,7 +4,9 @@
 import argparse
 import json
 import os
+import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -97,11 +99,67 @@ def large(folder):
     line("24 MP JPEG ×2, whole command", f"{seconds:.1f} s", f"≤ 1.3 × {network:.1f} s network + {coding:.1f} s coding = {goal:.1f} s", seconds <= goal)
 
 
+def spoiled(source, target, change):
+    """A copy of half-precision weights whose last bias, in 255ths, is changed by `change(channel, place)`."""
+    data = open(source, "rb").read()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    scale = int(header["__metadata__"]["scale"])
+    key = next(k for k, e in header.items() if k.endswith(".bias") and e["shape"] == [3 * scale * scale])
+    first, last = header[key]["data_offsets"]
+    count = (last - first) // 2
+    values = struct.unpack(f"<{count}e", data[8 + size + first : 8 + size + last])
+    values = [value + change(index // (scale * scale), index % (scale * scale)) / 255 for index, value in enumerate(values)]
+    body = data[8 + size :]
+    body = body[:first] + struct.pack(f"<{count}e", *values) + body[last:]
+    header["__metadata__"] |= {"steps": "1", "minutes": "1", "acuity.sources": "0123456789abcdef"}
+    text = json.dumps(header).encode()
+    with open(target, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + body)
+
+
+def refusals(folder):
+    """The release gate, fed with four models that must not pass: each is refused, and the reason is among what it says."""
+    own, models = os.path.join(ROOT, "Examples"), os.path.join(folder, "models")
+    shutil.copytree(os.path.join(ROOT, "Models"), models)
+    validation, recipe = os.path.join(folder, "validation.safetensors"), os.path.join(ROOT, "Recipes/fast-x4.json")
+    call("dataset", own, "-o", validation, "--whole")
+
+    def trained(name, pictures, minutes, *options):
+        shard = os.path.join(folder, name + ".safetensors")
+        call("dataset", pictures, "-o", shard, "--crop", 128, "--no-filter", *options)
+        fields = json.load(open(recipe)) | {"name": name, "minutes": minutes, "patch": 24, "data": [shard], "validation": validation, "validate_every": 600}
+        del fields["warm_start"]
+        path = os.path.join(folder, name + ".json")
+        with open(path, "w") as file:
+            json.dump(fields, file)
+        call("train", path, "-o", os.path.join(folder, name))
+        return os.path.join(folder, name, "final.safetensors"), path
+
+    shipped = os.path.join(models, "fast-x4.safetensors")
+    cast, board = os.path.join(folder, "cast.safetensors"), os.path.join(folder, "board.safetensors")
+    spoiled(shipped, cast, lambda channel, place: 4 if channel == 0 else 0)
+    spoiled(shipped, board, lambda channel, place: 3 if (place // 4 + place) % 2 == 0 else -3)
+    for what, (weights, made_by), reasons in (
+        ("trained for one minute", trained("minute", own, 1), ("does not beat Lanczos-3", "is worse than the shipped fast ×4's")),
+        ("with a colour cast", (cast, recipe), ("flat colours: largest deviation 4", "mean colour drifts")),
+        ("with a checkerboard", (board, recipe), ("gradient: pixel-shuffle pattern 3", "a checkerboard")),
+        ("trained on Set5", trained("set5", os.path.join(DATA, "eval/Set5"), 0.2, "--exclude", own), ("trained on evaluation pictures", "Set5/butterfly.png")),
+    ):
+        result = subprocess.run(
+            [acuity, "release", weights, "--name", "fast", "--recipe", made_by, "--models", models, "--data", DATA, "--json"],
+            capture_output=True, text=True)
+        verdict = json.loads(result.stdout) if result.stdout else {"released": None, "shortcomings": [result.stderr]}
+        named = [reason for reason in reasons if any(reason in shortcoming for shortcoming in verdict["shortcomings"])]
+        good = result.returncode == 1 and verdict["released"] is False and len(named) == len(reasons)
+        line(f"a model {what}", f"{len(verdict['shortcomings'])} shortcomings, among them: {'; '.join(named) or verdict['shortcomings'][:1]}", "refused", good)
+
+
 def main():
     global acuity
     parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
-    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large}
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals}
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
     arguments = parser.parse_args()
     acuity = arguments.acuity
@@ -115,7 +173,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.checks or checks:
             try:
-                checks[name](folder) if name in ("tiles", "large") else checks[name]()
+                checks[name](folder) if name in ("tiles", "large", "refusals") else checks[name]()
             except (RuntimeError, OSError, KeyError, ValueError) as error:
                 line(name, f"stopped: {error}", "", False)
     sys.exit(1 if failures else 0)

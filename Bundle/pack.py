@@ -188,7 +188,7 @@ def pack_crops(shards, folder, budget, codec, pool, cache):
                     data = labels_of_kept(data, shard.count, kept)
                     shape = [len(data)]
             tensors.append((name, entry["dtype"], shape, data))
-        write_pack(os.path.join(folder, shard.path + ".pack"), metadata, tensors)
+        write_pack(os.path.normpath(os.path.join(folder, "work", shard.path + ".pack")), metadata, tensors)
         colour, luma = (10 * math.log10(255**2 / max(1e-9, errors[kept][:, column].mean())) for column in (0, 1))
         lines.append(
             f"{shard.path}: {len(kept)} of {shard.count} crops as {codec} of quality {quality}, "
@@ -203,7 +203,7 @@ def pack_images(shard, folder, pool):
         return name, entry["dtype"], entry["shape"], [encode(shard.raw(name).reshape(entry["shape"]), None, None)]
 
     tensors = list(pool.map(work, shard.entries))
-    write_pack(os.path.join(folder, shard.path + ".pack"), shard.header.get("__metadata__", {}), tensors)
+    write_pack(os.path.normpath(os.path.join(folder, "work", shard.path + ".pack")), shard.header.get("__metadata__", {}), tensors)
     return f"{shard.path}: {shard.count} whole pictures, without loss"
 
 
@@ -242,8 +242,8 @@ def main():
     made_there = {f"runs/{stem}/final.safetensors" for stem in stems}
     shards, copies = [], []
     for path in dict.fromkeys(needed):
-        if os.path.isabs(path) or ".." in path.split("/"):
-            stop(f"{path}: recipes in a bundle name files below the working directory only")
+        if os.path.isabs(path) or os.path.normpath(os.path.join("work", path)).startswith(".."):
+            stop(f"{path}: recipes in a bundle name files below the working directory, or below the one that it lies in")
         if path in made_there and not os.path.exists(path):
             continue
         if not os.path.exists(path):
@@ -256,10 +256,12 @@ def main():
         shutil.copy(path, os.path.join(out, "recipes", stem + ".json"))
     if arguments.resume:
         copies += [path for stem in stems if os.path.exists(path := f"runs/{stem}/checkpoint.safetensors")]
+    # The trainer runs in `work`, so that ../shared/features names a file of the bundle too.
+    os.makedirs(os.path.join(out, "work"))
     for path in copies + shards:
-        os.makedirs(os.path.dirname(os.path.join(out, path)), exist_ok=True)
+        os.makedirs(os.path.dirname(os.path.normpath(os.path.join(out, "work", path))), exist_ok=True)
     for path in copies:
-        shutil.copy(path, os.path.join(out, path))
+        shutil.copy(path, os.path.normpath(os.path.join(out, "work", path)))
     for name in ("include", "plugin"):
         shutil.copytree(os.path.join(ROOT, "Sources/CTorch", name), os.path.join(out, "CTorch", name))
     for name in ("train.sh", "unpack.py"):

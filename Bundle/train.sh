@@ -83,6 +83,8 @@ if (( ${#names[@]} > 1 )); then
 fi
 [[ -n $threads ]] || threads=$(( ($(getconf _NPROCESSORS_ONLN) + ${#names[@]} - 1) / ${#names[@]} ))
 
+# Paths in recipes are relative to this folder.
+cd work
 declare -A process=()
 finish() { for name in "${!process[@]}"; do kill -TERM "${process[$name]}" 2>/dev/null || true; done; }
 stopping=''
@@ -96,13 +98,14 @@ for name in "${names[@]}"; do
         pieces=("$from/$name"/checkpoint.safetensors*)
         [[ ! -f ${pieces[0]} ]] || cat "${pieces[@]}" >"$run/checkpoint.safetensors"
     fi
-    ./acuity-trainer "recipes/$name.json" --output "$run" --resume --json --device "$device" --threads "$threads" \
+    ../acuity-trainer "../recipes/$name.json" --output "$run" --resume --json --device "$device" --threads "$threads" \
         ${total[@]+"${total[@]}"} ${measure[@]+"${measure[@]}"} >>"$run/trainer.jsonl" 2>>"$run/trainer.log" &
     process[$name]=$!
 done
 
-# What saving and handing back may take, out of the piece: 20 s, or a quarter of a very short one.
-deadline=$("$python" -c "m = $minutes * 60; print(int($began + m - min(20, m / 4)))")
+# What saving and handing back may take, out of the piece: 20 s, or a quarter of a very short one. A trainer that has just
+# begun is left the time to begin.
+deadline=$("$python" -c "m = $minutes * 60; print(max(int($began + m - min(20, m / 4)), $(date +%s) + 5))")
 alive() { for name in "${names[@]}"; do ! kill -0 "${process[$name]}" 2>/dev/null || return 0; done; return 1; }
 shown=$began
 while alive && [[ -z $stopping ]] && (( $(date +%s) < deadline )); do
@@ -134,7 +137,7 @@ hand_back() {
 for name in "${names[@]}"; do
     case ${ended[$name]} in
     0) say "$name: finished"; hand_back "runs/$name/final.safetensors" "$name" ;;
-    3) say "$name: to be continued"; (( code )) || code=3 ;;
+    3 | 143) say "$name: to be continued"; (( code )) || code=3 ;;  # 143: before its first step
     *) say "$name: failed with ${ended[$name]}"; code=1 ;;
     esac
     if (( ended[$name] != 0 )) && [[ -f runs/$name/checkpoint.safetensors ]]; then
@@ -142,6 +145,6 @@ for name in "${names[@]}"; do
     fi
     tail -n 5 "runs/$name/trainer.log" >&2
 done
-tar czf "$out/records.tar.gz" --exclude='*.safetensors' --exclude='*.tmp' "${names[@]/#/runs/}" build.log contents.json
+tar czf "$out/records.tar.gz" --exclude='*.safetensors' --exclude='*.tmp' "${names[@]/#/runs/}" -C .. build.log contents.json
 say "handed back: $(cd "$out" && find . -type f | sort | tr '\n' ' ')"
 exit $code

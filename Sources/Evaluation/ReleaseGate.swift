@@ -43,6 +43,16 @@ public struct ReleaseGate: Sendable {
     ) async throws -> [Finding] {
         guard !sets.isEmpty, !real.isEmpty else { throw AcuityError(.file, "no sets of pictures to measure on") }
         let lanczos: Enlarging = { Resampling.lanczos3.resize($0, width: $0.width * scale, height: $0.height * scale) }
+        // A result that the pipeline refuses is one fault among others: Lanczos-3 takes its place, and the rest is measured.
+        let refusals = Refusals()
+        let enlarge: Enlarging = { input in
+            do {
+                return try await enlarge(input)
+            } catch let error as AcuityError where error.code == .health {
+                await refusals.add(error.message)
+                return try await lanczos(input)
+            }
+        }
         var findings = [Finding]()
         progress("synthetic pictures")
         findings += try await drawn(scale: scale, enlarge: enlarge, lanczos: lanczos)
@@ -67,7 +77,17 @@ public struct ReleaseGate: Sendable {
         }
         progress("speed")
         findings += try await speed(scale: scale, enlarge: enlarge, shipped: shipped)
+        let messages = await refusals.messages
+        findings.append(
+            Finding(
+                "all pictures", "refused_results", "results that the pipeline refuses", Double(messages.count), digits: 0, images: 0,
+                .atMost(0, why: messages.first ?? "")))
         return findings
+    }
+
+    private actor Refusals {
+        private(set) var messages = [String]()
+        func add(_ message: String) { messages.append(message) }
     }
 
     /// What falls short, one line each; empty when the model may be released.

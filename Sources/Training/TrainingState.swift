@@ -162,7 +162,13 @@ final class TrainingState {
             }
             try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
         }
-        try runtime.setRandomState([UInt8](file.bytes(of: "random/torch")), device: network.device)
+        // A GPU's generator has a state of another kind than the processor's: a run that changes between them draws anew.
+        let generator = [UInt8](try file.bytes(of: "random/torch"))
+        if try runtime.randomState(device: network.device).count == generator.count {
+            try runtime.setRandomState(generator, device: network.device)
+        } else {
+            try runtime.seed(recipe.seed &+ UInt64(clamping: step))
+        }
         balance = file.metadata["balance"].flatMap { LossBalance(text: $0) } ?? LossBalance()
         merged = nil
         self.step = step

@@ -34,11 +34,31 @@ import Training
         let recipe = try Recipe(contentsOf: folder.recipe(["architecture": ["name": "Compact", "features": 8, "convolutions": 2], "patch": 10]))
         var throughput = try Throughput(recipe, matrixRate: 0.001)
         #expect(throughput.summary == nil)
-        throughput.note(
-            .progress(.init(step: 1, loss: 0, rate: 0, imagesPerSecond: 100, minutes: 1, minutesLeft: 1)))
+        throughput.note(imagesPerSecond: 100, at: 0.5)
         // ×2 Compact with 8 features and 2 hidden convolutions: 9 · (3 · 8 + 2 · 8 · 8 + 8 · 12) multiplications per pixel.
         let expected = 6.0 * 9 * (24 + 128 + 96) * 100 * 100 * 1e-12
         #expect(abs(try #require(throughput.rate) - expected) < 1e-12)
-        #expect(throughput.summary?.contains("% of the 0.0 TFLOP/s") == true)
+        #expect(throughput.summary?.contains("% of the 0.001 TFLOP/s") == true)
+    }
+
+    /// A checkpoint of a GPU holds the state of a GPU's generator, 16 bytes; the processor goes on from it all the same.
+    @Test func checkpointOfAnotherDeviceIsTakenUp() throws {
+        let folder = try Folder()
+        try folder.makeShards()
+        let recipe = try Recipe(contentsOf: folder.recipe())
+        let run = folder.file("run")
+        var steps = 0
+        try train(recipe, directory: run, steps: 8, threads: 1, shouldStop: { steps += 1; return steps == 3 }, log: { _ in })
+        let path = run + "/checkpoint.safetensors"
+        let saved = try SafetensorsFile(path: path)
+        var writer = SafetensorsWriter(metadata: saved.metadata)
+        for (name, entry) in saved.entries where name != "random/torch" {
+            try writer.add(name, entry.type, shape: entry.shape, bytes: saved.bytes(of: name))
+        }
+        try writer.add("random/torch", .u8, shape: [16], bytes: Data(repeating: 3, count: 16))
+        try writer.write(to: path)
+        var messages = [String]()
+        let finished = try train(recipe, directory: run, steps: 8, threads: 1, resume: true) { if case .message(let text) = $0 { messages.append(text) } }
+        #expect(finished && messages.contains("resumed at step 3"), "\(messages)")
     }
 }
