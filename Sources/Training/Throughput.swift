@@ -24,8 +24,13 @@ public struct Throughput: Sendable {
     /// Takes note of a run's progress; other events are ignored.
     public mutating func note(_ event: TrainingEvent) {
         guard case .progress(let progress) = event, progress.minutes + progress.minutesLeft > 0 else { return }
-        let side = recipe.patchSide(at: progress.minutes / (progress.minutes + progress.minutesLeft))
-        let rate = 6 * multiplicationsPerPixel * Double(side * side) * progress.imagesPerSecond * 1e-12
+        note(imagesPerSecond: progress.imagesPerSecond, at: progress.minutes / (progress.minutes + progress.minutesLeft))
+    }
+
+    /// - Parameter fraction: of the run, which decides the patches' size.
+    package mutating func note(imagesPerSecond: Double, at fraction: Double) {
+        let side = recipe.patchSide(at: fraction)
+        let rate = 6 * multiplicationsPerPixel * Double(side * side) * imagesPerSecond * 1e-12
         samples = (samples.count + 1, samples.sum + rate, max(samples.best, rate))
     }
 

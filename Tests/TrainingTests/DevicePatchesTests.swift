@@ -34,8 +34,7 @@ import Training
         let recipe = try Recipe(contentsOf: folder.recipe(["architecture": ["name": "Compact", "features": 8, "convolutions": 2], "patch": 10]))
         var throughput = try Throughput(recipe, matrixRate: 0.001)
         #expect(throughput.summary == nil)
-        throughput.note(
-            .progress(.init(step: 1, loss: 0, rate: 0, imagesPerSecond: 100, minutes: 1, minutesLeft: 1)))
+        throughput.note(imagesPerSecond: 100, at: 0.5)
         // ×2 Compact with 8 features and 2 hidden convolutions: 9 · (3 · 8 + 2 · 8 · 8 + 8 · 12) multiplications per pixel.
         let expected = 6.0 * 9 * (24 + 128 + 96) * 100 * 100 * 1e-12
         #expect(abs(try #require(throughput.rate) - expected) < 1e-12)
