@@ -23,6 +23,10 @@ let usage = """
     --matrix-rate R  the rate, 10^12 operations per second, where it is known already
     --json      one object per validation on standard output
 
+           acuity-trainer features SHARD... --output FILE [--minutes M | --steps N] [--device cpu|cuda] [--threads N]
+
+    Trains a small feature extractor on crops, for the perceptual loss of recipes.
+
            acuity-trainer bench RECIPE [--steps N] [--threads N] [--device cpu|cuda]
 
     Times N steps of the recipe on a made-up batch and prints them as JSON; Benchmarks/training.py sets them against PyTorch.
@@ -67,6 +71,7 @@ if arguments.rest.isEmpty || arguments.flag("--help") || arguments.flag("-h") {
     exit(CommandLine.arguments.count == 1 ? 2 : 0)
 }
 if arguments.rest.first == "bench" { benchmark(&arguments) }
+if arguments.rest.first == "features" { features(&arguments) }
 let output = arguments.value(of: "--output")
 let minutes = arguments.number(of: "--minutes", Double.self)
 let steps = arguments.number(of: "--steps", Int.self)

@@ -134,6 +134,13 @@ extension TorchTensor {
         }
     }
 
+    /// Pictures or batches as one batch.
+    public static func joined(_ tensors: [TorchTensor]) throws -> TorchTensor {
+        guard let first = tensors.first else { throw AcuityError(.torch, "no pictures for a batch") }
+        let handles = tensors.map { Optional($0.handle) }
+        return try first.runtime.tensor { first.table.join(handles, Int32(handles.count), $0, $1) }
+    }
+
     private func count() throws -> Int { try shape.first ?? 0 }
 
     private func require(_ condition: Bool, _ reason: String) throws {

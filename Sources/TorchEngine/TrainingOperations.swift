@@ -99,6 +99,13 @@ extension TorchTensor {
         try runtime.tensor { table.linear(handle, weight.handle, bias.handle, $0, $1) }
     }
 
+    /// One batch from several.
+    public static func batches(_ tensors: [TorchTensor]) throws -> TorchTensor {
+        guard let first = tensors.first else { throw AcuityError(.torch, "nothing to make a batch of") }
+        let handles = tensors.map { Optional($0.handle) }
+        return try first.runtime.tensor { first.table.batches(handles, Int32(handles.count), $0, $1) }
+    }
+
     /// Mean over height and width: N×C.
     public func pooled() throws -> TorchTensor { try runtime.tensor { table.pool(handle, $0, $1) } }
 

@@ -123,13 +123,15 @@ package final class GeneratorLoss {
             let norms = try TorchTensor.values(of: gradients.map { try $0.norm() })
             balance.measured(terms.map(\.name), norms: norms)
             let weighted = try zip(terms, gradients).map { try $1.scaled(by: Float(balance.weight(of: $0, among: terms))) }
-            return Step(gradient: try Self.sum(weighted), values: values)
+            return Step(gradient: try Self.sum(weighted).converted(to: .float32, channelsLast: true), values: values)
         }
         let weighted = try zip(terms, values).map { term, value in
             let weight = weight(of: term, among: terms, balance: balance)
             return weight == 1 ? value : try value.scaled(by: Float(weight))
         }
-        return Step(gradient: try Self.sum(weighted).gradient(at: sample.output, keepingGraph: keeps), values: values)
+        let gradient = try Self.sum(weighted).gradient(at: sample.output, keepingGraph: keeps)
+        // Whatever layout the terms prefer: the network's backward pass is fastest with its own.
+        return Step(gradient: try gradient.converted(to: .float32, channelsLast: true), values: values)
     }
 
     /// What a term is multiplied by.

@@ -3,6 +3,12 @@
 package import SuperResolution
 package import TorchEngine
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
 package struct TrainingPair {
     /// What the network sees.
@@ -35,6 +41,65 @@ package final class PairSampler {
     ///   - side: low-resolution pixels.
     ///   - smooth: see ``Recipe/smooth``.
     package func pairs(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> TrainingPair {
+        let (size, fresh) = degrader.degradation.model.pairPool
+        guard size > 0 else { return try made(batch, side: side, smooth: smooth, using: &random) }
+        if pool.first.map({ $0.origin.side != side }) ?? false { pool = [] }
+        if pool.count < max(size, batch) {
+            let group = try fill(PairOrigin(state: random.state, group: batch, side: side, smooth: smooth, index: 0), using: &random)
+            pool += group.entries
+            return group.batch
+        }
+        let chosen = Array(pool.indices.shuffled(using: &random).prefix(batch))
+        let pairs = chosen.map { pool[$0].pair }
+        let drawn = TrainingPair(
+            low: try .joined(pairs.map(\.low)), high: try .joined(pairs.map(\.high)), target: try .joined(pairs.map(\.target)))
+        let count = max(1, min(batch, Int((Double(batch) * fresh).rounded())))
+        let group = try fill(PairOrigin(state: random.state, group: count, side: side, smooth: smooth, index: 0), using: &random)
+        for (index, entry) in zip(chosen, group.entries) { pool[index] = entry }
+        return drawn
+    }
+
+    // MARK: - The pool
+
+    private var pool: [(origin: PairOrigin, pair: TrainingPair)] = []
+
+    private func fill(_ origin: PairOrigin, using random: inout SplitMix) throws -> (batch: TrainingPair, entries: [(origin: PairOrigin, pair: TrainingPair)]) {
+        let batch = try made(origin.group, side: origin.side, smooth: origin.smooth, using: &random)
+        let entries = try (0..<origin.group).map { index in
+            var own = origin
+            own.index = index
+            func one(_ x: TorchTensor) throws -> TorchTensor { try x.slice(dimension: 0, first: index, count: 1).leaf(requiresGradient: false) }
+            return (own, TrainingPair(low: try one(batch.low), high: try one(batch.high), target: try one(batch.target)))
+        }
+        return (batch, entries)
+    }
+
+    /// Where the pool's pairs come from, as JSON: all that a checkpoint needs of them.
+    package func rememberedPool() throws -> String { String(decoding: try JSONEncoder().encode(pool.map(\.origin)), as: UTF8.self) }
+
+    /// Makes the pool of a checkpoint again.
+    package func recallPool(_ text: String) throws {
+        guard let origins = try? JSONDecoder().decode([PairOrigin].self, from: Data(text.utf8)),
+            origins.allSatisfy({ (1...4096).contains($0.group) && (0..<$0.group).contains($0.index) && $0.side > 0 })
+        else { throw AcuityError(.training, "the checkpoint's pool of pairs is damaged") }
+        var groups: [UInt64: [(origin: PairOrigin, pair: TrainingPair)]] = [:]
+        pool = try origins.map { origin in
+            let group: [(origin: PairOrigin, pair: TrainingPair)]
+            if let known = groups[origin.state] {
+                group = known
+            } else {
+                var random = SplitMix(seed: origin.state)
+                group = try fill(origin, using: &random).entries
+                groups[origin.state] = group
+            }
+            guard origin.index < group.count else { throw AcuityError(.training, "the checkpoint's pool of pairs is damaged") }
+            return group[origin.index]
+        }
+    }
+
+    // MARK: - One batch
+
+    private func made(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TrainingPair {
         let scale = network.scale
         // Low resolution is made from a wider region, so that the mirrored border stays out of the patch (bicubic's filter
         // reaches 2½ pixels; of wider blurs the border is a fair sample).
@@ -61,6 +126,15 @@ package final class PairSampler {
         resident = source
         return try crops.draw(batch, side: side, smooth: smooth, using: &random).patches(of: source, side: side)
     }
+}
+
+/// Where a pair of the pool comes from: the generator before its group was made, and its place there.
+private struct PairOrigin: Codable {
+    var state: UInt64
+    var group: Int
+    var side: Int
+    var smooth: Double
+    var index: Int
 }
 
 extension [CropShards.Draw] {

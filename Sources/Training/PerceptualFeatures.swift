@@ -6,7 +6,7 @@ package import TorchEngine
 /// Features of pictures by a frozen network, for the perceptual loss (Johnson et al. 2016) and for a perceptual distance.
 ///
 /// The keys of the weights decide which network it is: SqueezeNet 1.0 or VGG-19 with torchvision's keys, or the extractor that
-/// ``trainFeatures(_:)`` makes.
+/// ``trainFeatures(shards:output:minutes:steps:seed:device:threads:log:)`` makes.
 package final class PerceptualFeatures {
     package enum Kind: String, Sendable { case squeezeNet = "SqueezeNet 1.0", vgg19 = "VGG-19", own = "own extractor" }
     package let kind: Kind

@@ -30,7 +30,8 @@ public func timeSteps(_ recipe: Recipe, steps: Int, device: String = "cpu", thre
     func picture(_ side: Int) throws -> TorchTensor {
         let shape = [recipe.batch, channels, side, side]
         let values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: 0..<1, using: &random) }
-        return try TorchTensor(Tensor(shape: shape, values: values), device: device, runtime: runtime)
+        // As the sampler's pictures are: bytes come pixel by pixel.
+        return try TorchTensor(Tensor(shape: shape, values: values), device: device, runtime: runtime).converted(to: .float32, channelsLast: true)
     }
     let (low, high) = (try picture(side), try picture(side * network.scale))
     let clock = ContinuousClock()

@@ -45,6 +45,21 @@ public struct TrainingProgress: Sendable {
     public var minutesLeft: Double
     /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
     public var perceptual: Double?
+
+    public init(
+        step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
+        minutes: Double, minutesLeft: Double, perceptual: Double? = nil
+    ) {
+        self.step = step
+        self.loss = loss
+        self.terms = terms
+        self.discriminator = discriminator
+        self.rate = rate
+        self.imagesPerSecond = imagesPerSecond
+        self.minutes = minutes
+        self.minutesLeft = minutesLeft
+        self.perceptual = perceptual
+    }
 }
 
 /// Trains a recipe. Blocking: call it on a thread of its own.
@@ -86,6 +101,7 @@ public func train(
     }
     let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
+    state.sampler = sampler
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
         try state.average($0, precision: recipe.precision)
     }
@@ -103,7 +119,6 @@ public func train(
 
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
-    var last = clock.now
     var report = StepMeans()
     var (lastReport, lastValidation, lastCheckpoint) = (state.elapsed, state.elapsed, state.elapsed)
     var progress = TrainingProgress(step: state.step, loss: 0, rate: 0, imagesPerSecond: 0, minutes: 0, minutesLeft: 0)
@@ -117,6 +132,10 @@ public func train(
 
     /// The part of the run that is done.
     func fraction() -> Double { steps.map { Double(state.step) / Double(max(1, $0)) } ?? state.elapsed / total }
+
+    // What a warm start is worth, to hold the rest of the run against.
+    if state.step == 0 { try validate() }
+    var last = clock.now
 
     while fraction() < 1 {
         let fraction = fraction()

@@ -33,8 +33,7 @@ import Training
 
     private static func wave(_ number: Int) -> Data {
         PNG.data(96, 96, .rgb) { x, y, c in
-            let (across, down) = (Double(x * (c + 2) + 40 * number) / 9, Double(y * (number + 1)) / 8)
-            return 128 + Int(100 * sin(across) * cos(down)) + (x * y * 7 + 3 * x) % 9
+            128 + Int(100 * sin(Double(x * (c + 2) + 40 * number) / 9) * cos(Double(y * (number + 1)) / 8)) + (x * y * 7 + 3 * x) % 9
         }
     }
 
@@ -66,8 +65,7 @@ import Training
     @Test func refusesSpoiledCopiesOfAShippedModel() throws {
         let shipped = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Models/fast-x2.safetensors").standardizedFileURL
         let weights = try Checkpoint.load(path: shipped.path).weights
-        let found = weights.keys.first { $0.hasSuffix(".bias") && weights[$0]?.shape == [12] }
-        let last = try #require(found)
+        let last = try #require(weights.keys.first { $0.hasSuffix(".bias") && weights[$0]?.shape == [12] })
         // Channel-major order of the pixel shuffle: red, green, blue, four places each.
         for (change, reasons, absent) in [
             ([4, 4, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0] as [Float], ["flat colours: largest deviation 4", "mean colour drifts"], "checkerboard"),

@@ -100,6 +100,42 @@ import Training
         }
     }
 
+    /// Batches are drawn from the pool, and a pool that was written down comes back to the bit.
+    @Test func poolsSurviveACheckpoint() throws {
+        let folder = try Folder()
+        try folder.makeShards()
+        let network = try ArchitectureDescription(name: "Compact").network(scale: 2)
+        func sampler() throws -> PairSampler {
+            PairSampler(
+                try CropShards([folder.file("crops.safetensors")]), degradation: try Degradation(json: Data(#"{"name": "real-esrgan", "pool": 10, "fresh": 0.5}"#.utf8), from: "t"),
+                network: network, device: "cpu", runtime: try .shared())
+        }
+        let first = try sampler()
+        var random = SplitMix(seed: 4)
+        var made: [[Float]] = []
+        func pictures(_ pair: TrainingPair) throws -> [[Float]] {
+            let high = try pair.high.floats().values
+            return (0..<4).map { Array(high[$0 * 3072..<($0 + 1) * 3072]) }
+        }
+        for _ in 0..<3 { made += try pictures(first.pairs(4, side: 16, using: &random)) }
+        // Now full, with twelve: what comes next was made before.
+        let next = try pictures(first.pairs(4, side: 16, using: &random))
+        #expect(next.allSatisfy { made.contains($0) } && Set(next).count == 4)
+        for _ in 0..<5 { _ = try first.pairs(4, side: 16, using: &random) }
+
+        let second = try sampler()
+        try second.recallPool(first.rememberedPool())
+        var other = random
+        for _ in 0..<4 {
+            let (a, b) = (try first.pairs(4, side: 16, using: &random), try second.pairs(4, side: 16, using: &other))
+            #expect(try a.low.floats() == b.low.floats() && a.target.floats() == b.target.floats() && a.high.floats() == b.high.floats())
+        }
+        // Another patch size empties it.
+        #expect(try first.pairs(4, side: 12, using: &random).low.shape == [4, 3, 12, 12])
+        #expect(throws: AcuityError.self) { try second.recallPool("[1]") }
+        #expect(throws: AcuityError.self) { try second.recallPool(#"[{"state":1,"group":2,"side":16,"smooth":0,"index":5}]"#) }
+    }
+
     /// What a batch costs against a step, printed; a figure of the machine, so only on demand.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["ACUITY_MEASURE"] != nil, "set ACUITY_MEASURE to time batches"))
     func batchesAreCheap() throws {
@@ -131,6 +167,10 @@ import Training
             }
             print("step \(precision): least \(step.least) ms, mean \(step.mean) ms")
         }
+        let pooled = try PairSampler(crops, degradation: Degradation(json: Data(#"{"name": "real-esrgan", "pool": 64, "fresh": 0.25}"#.utf8), from: "t"), network: network, device: "cpu", runtime: runtime)
+        for _ in 0..<8 { _ = try pooled.pairs(8, side: 48, using: &random) }
+        let cost = try best(24) { _ = try pooled.pairs(8, side: 48, using: &random) }
+        print("real-esrgan, pool 64, a quarter fresh: least \(cost.least) ms, mean \(cost.mean) ms")
         for type in Degradation.models {
             let sampler = PairSampler(crops, degradation: try Degradation(named: type.name), network: network, device: "cpu", runtime: runtime)
             let cost = try best(24) { _ = try sampler.pairs(8, side: 48, using: &random) }

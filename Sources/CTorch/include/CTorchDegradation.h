@@ -56,6 +56,8 @@ typedef struct {
     /// sharpened picture is blended in by the mask blurred with the same kernel (height + width odd taps of a separable one).
     AcuityStatus (*unsharp)(const AcuityTensor *x, const float *taps, int64_t count, const float *weight, double threshold, int32_t masked,
                             AcuityResult out, char *error);
+    /// Along the batch.
+    AcuityStatus (*join)(const AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL tensors, int32_t count, AcuityResult out, char *error);
 } AcuityDegradationTable;
 
 #if defined(__clang__)

@@ -48,6 +48,8 @@ typedef struct {
     AcuityStatus (*bilinear)(const AcuityTensor *x, int64_t factor, AcuityResult out, char *error);
     /// `flatten(x) · weightᵀ + bias`, x flattened from the second dimension on.
     AcuityStatus (*linear)(const AcuityTensor *x, const AcuityTensor *weight, const AcuityTensor *bias, AcuityResult out, char *error);
+    /// One batch from several, along the first dimension.
+    AcuityStatus (*batches)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL tensors, int32_t count, AcuityResult out, char *error);
     /// Mean over height and width: N×C×H×W → N×C.
     AcuityStatus (*pool)(const AcuityTensor *x, AcuityResult out, char *error);
     /// Every pixel's channels divided by their Euclidean norm, in fp32.

@@ -46,7 +46,7 @@ fi
 [ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
 
 mkdir -p "$(dirname "$out")"
-$compiler -O2 -std=$standard -shared -fPIC -fvisibility=hidden -w $strings \
+$compiler -O2 -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w $strings \
     -I"$torch/include" -I"$torch/include/torch/csrc/api/include" \
     "$here/acuity_torch.cpp" -o "$out.tmp" \
     -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" -Wl,-z,defs,--allow-shlib-undefined

@@ -4,6 +4,9 @@
 #include "support.h"
 
 #include <algorithm>
+#include <atomic>
+#include <system_error>
+#include <thread>
 
 namespace {
 
@@ -33,7 +36,7 @@ void requireImage(const at::Tensor &x, int64_t channels = 3) {
 // Blur.
 
 #if defined(__x86_64__) && defined(__linux__)
-#define ACUITY_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define ACUITY_CLONES __attribute__((target_clones("avx512f", "fma", "default")))
 #else
 #define ACUITY_CLONES
 #endif
@@ -85,6 +88,24 @@ ACUITY_CLONES void correlate(const float *in, int64_t inStride, const float *ker
     }
 }
 
+/// Runs body(0)…body(count − 1) on as many threads as libtorch may use. at::parallel_for would need the compiler's OpenMP, whose
+/// runtime is not the one in libtorch.
+template <typename Body>
+void inParallel(int64_t count, Body body) {
+    std::atomic<int64_t> next{0};
+    auto work = [&] {
+        for (int64_t i = next++; i < count; i = next++) body(i);
+    };
+    std::vector<std::thread> helpers;
+    try {
+        for (int64_t i = 1; i < std::min<int64_t>(at::get_num_threads(), count); i++) helpers.emplace_back(work);
+    } catch (const std::system_error &) {
+        // No more threads to be had: those that there are do the work.
+    }
+    work();
+    for (auto &helper : helpers) helper.join();
+}
+
 at::Tensor mirrored(const at::Tensor &x, int64_t py, int64_t px) {
     if (py == 0 && px == 0) return x;
     return x.size(2) > py && x.size(3) > px ? at::reflection_pad2d(x, {px, px, py, py}) : at::replication_pad2d(x, {px, px, py, py});
@@ -101,8 +122,10 @@ at::Tensor blurred(const at::Tensor &image, const float *kernels, int64_t count,
     }
     auto out = at::empty({n, c, h, w}, x.options());
     const int64_t stride = x.size(3), plane = x.size(2) * stride;
-    for (int64_t i = 0; i < n; i++) {
-        const float *kernel = kernels + (count == 1 ? 0 : i) * kh * kw;
+    const float *from = x.data_ptr<float>();
+    float *to = out.data_ptr<float>();
+    inParallel(n * c, [&](int64_t i) {
+        const float *kernel = kernels + (count == 1 ? 0 : i / c) * kh * kw;
         // Smaller kernels of a batch lie in the middle of zeros, which need no work.
         int64_t ry = 0, rx = 0;
         for (int64_t v = 0; v < kh; v++)
@@ -111,12 +134,9 @@ at::Tensor blurred(const at::Tensor &image, const float *kernels, int64_t count,
                     ry = std::max(ry, std::abs(v - py));
                     rx = std::max(rx, std::abs(u - px));
                 }
-        for (int64_t channel = 0; channel < c; channel++) {
-            const float *from = x.data_ptr<float>() + (i * c + channel) * plane + (py - ry) * stride + (px - rx);
-            correlate(from, stride, kernel + (py - ry) * kw + (px - rx), kw, 2 * ry + 1, 2 * rx + 1,
-                      out.data_ptr<float>() + (i * c + channel) * h * w, h, w);
-        }
-    }
+        correlate(from + i * plane + (py - ry) * stride + (px - rx), stride, kernel + (py - ry) * kw + (px - rx), kw, 2 * ry + 1,
+                  2 * rx + 1, to + i * h * w, h, w);
+    });
     return out;
 }
 
@@ -425,8 +445,19 @@ AcuityStatus palette(const AcuityTensor *x, int64_t colours, double dither, uint
     });
 }
 
+// Batches.
+
+AcuityStatus join(const AcuityTensor *const *tensors, int32_t count, AcuityResult out, char *error) {
+    return make(out, error, [&] {
+        std::vector<at::Tensor> values;
+        for (int32_t i = 0; i < count; i++) values.push_back(tensors[i]->value);
+        return at::cat(values, 0);
+    });
+}
+
 const AcuityDegradationTable degradationTable = {
     clamp, blur, resize, gaussianNoise, poissonNoise, sensorNoise, jpeg, linearise, mosaic, demosaic, gains, magnify, vignette, palette, unsharp,
+    join,
 };
 
 }  // namespace

@@ -125,6 +125,10 @@ AcuityStatus linear(const AcuityTensor *x, const AcuityTensor *weight, const Acu
     });
 }
 
+AcuityStatus batches(AcuityTensor *const *tensors, int32_t count, AcuityResult out, char *error) {
+    return make(out, error, [&] { return at::cat(list(tensors, count), 0); });
+}
+
 AcuityStatus pool(const AcuityTensor *x, AcuityResult out, char *error) {
     return make(out, error, [&] { return x->value.mean({2, 3}); });
 }
@@ -170,7 +174,7 @@ const AcuityTrainingTable trainingTable = {
     detach,
     watch, backwardTo,
     meanOf, normOf, stackOf, charbonnier, relativeL1, logistic, crossEntropy, sigmoidMean,
-    spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, pool, unitChannels,
+    spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, batches, pool, unitChannels,
     batchNorm, spectralNorm,
     einsum,
 };

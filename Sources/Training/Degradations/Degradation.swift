@@ -20,6 +20,9 @@ public protocol DegradationModel: Sendable, Codable {
     /// - Throws: ``AcuityError`` with code `.training` naming a setting that is out of range.
     func check() throws
 
+    /// How many pairs training keeps to draw batches from (0: none), and which part of a batch is then made anew.
+    var pairPool: (size: Int, fresh: Double) { get }
+
     /// Draws every parameter for a batch. What changes sizes or order is drawn once for the batch, so that it stays one
     /// tensor; the rest per picture.
     /// - Parameters:
@@ -90,6 +93,8 @@ public struct Degradation: Sendable, Codable {
 }
 
 extension DegradationModel {
+    public var pairPool: (size: Int, fresh: Double) { (0, 1) }
+
     fileprivate static func overridden(by settings: JSONValue) throws -> Self {
         do {
             return try JSONValue(Self()).overridden(by: settings, in: "degradation \(name)").decoded(as: Self.self)

@@ -21,8 +21,11 @@ public struct RealESRGANModel: DegradationModel {
     public var finalSincCutoff = Span(Double.pi / 3, Double.pi)
     /// The probability that the last resizing and sinc come before the last JPEG.
     public var sincFirst = 0.5
-    /// Pairs kept to mix batches from, so that one batch holds several resizings (180 in the original); 0 is none.
+    /// Pairs kept to draw batches from, so that one batch holds several resizings (180 in the original, on four GPUs); 0 is none.
     public var pool = 0
+    /// The part of a batch that is made anew at each step once the pool is full: with 0.25 a pair is trained on four times on
+    /// average and making batches costs a quarter. The original's is 1.
+    public var fresh = 1.0
 
     /// One of the two rounds.
     public struct Round: Sendable, Codable, Hashable {
@@ -92,11 +95,14 @@ public struct RealESRGANModel: DegradationModel {
         try checkProbability(sincFirst, "sinc_first")
         try finalSincCutoff.check("final_sinc_cutoff", in: 0.1...Double.pi)
         guard (1...99).contains(finalSincSize), finalSincSize % 2 == 1 else { throw AcuityError(.training, "final_sinc_size is odd, 1…99") }
+        guard fresh > 0, fresh <= 1 else { throw AcuityError(.training, "fresh is above 0 and at most 1") }
         guard (0...10_000).contains(pool) else { throw AcuityError(.training, "pool is 0…10000") }
         guard (0...5).contains(unsharpMask.weight), (1...201).contains(unsharpMask.radius), (0...255).contains(unsharpMask.threshold) else {
             throw AcuityError(.training, "unsharp_mask: weight is 0…5, radius 1…201, threshold 0…255")
         }
     }
+
+    public var pairPool: (size: Int, fresh: Double) { (pool, fresh) }
 
     public func draw(batch: Int, height: Int, width: Int, scale: Int, using random: inout SplitMix) -> DegradationRecord {
         var steps: [DegradationStep] = []

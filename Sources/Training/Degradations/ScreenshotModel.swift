@@ -22,7 +22,7 @@ public struct ScreenshotModel: DegradationModel {
     public var colours = Span(8, 256)
     /// The probability that a palette is dithered; the dither's strength.
     public var dithered = 0.5
-    public var dither = Span(0.5, 1)
+    public var dither = Span(0.2, 0.6)
     /// The probability of JPEG where there is no palette.
     public var compressed = 0.4
     public var jpeg = Span(60, 95)
