@@ -113,10 +113,11 @@ struct ReleaseCommand: AsyncParsableCommand {
         let pixels = try Self.enlarging(model)
         let gate = ReleaseGate(ReleaseProfile(profile))
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
+        let contaminated = try trainedOn(metadata, sets: held + real)
         let findings = try await gate.measure(
             scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, shipped: shippedEnlarging(stem, scale: scale),
             progress: { report("measuring: \($0)") })
-        var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: try trainedOn(metadata, sets: held + real))
+        var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: contaminated)
         if let missing = missingSources(metadata) { shortcomings.insert(missing, at: 0) }
 
         var card = ModelCard(

@@ -104,12 +104,12 @@ import Testing
         #expect(
             findings.map(\.name) == [
                 "largest_deviation", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "lr_psnr", "mean_drift",
-                "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "ms_per_megapixel",
+                "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "ms_per_megapixel", "refused_results",
             ])
         #expect(findings.first { $0.name == "psnr_y" }?.metric.dataset == "Own")
-        // Lanczos-3 does not beat itself, and has no other fault.
+        // Lanczos-3 does not beat itself, and the drawn photograph's hard bars make it miss the agreement by a little.
         let lines = gate.shortcomings(of: findings, shipped: nil)
-        #expect(lines.count == 3 && lines.allSatisfy { $0.contains("Lanczos-3") }, "\(lines)")
+        #expect(lines.count == 4 && lines.filter { $0.contains("Lanczos-3") }.count == 3 && lines[3].contains("agreement"), "\(lines)")
     }
 
     /// A colour cast and a checkerboard, put over a result that has neither.
