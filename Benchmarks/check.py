@@ -105,7 +105,8 @@ def spoiled(source, target, change):
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
     scale = int(header["__metadata__"]["scale"])
-    key = next(k for k, e in header.items() if k.endswith(".bias") and e["shape"] == [3 * scale * scale])
+    # The last layer's: hidden layers of 48 features have biases of the same shape.
+    key = max((k for k in header if k.endswith(".bias")), key=lambda k: int(k.split(".")[-2]))
     first, last = header[key]["data_offsets"]
     count = (last - first) // 2
     values = struct.unpack(f"<{count}e", data[8 + size + first : 8 + size + last])
@@ -141,7 +142,7 @@ def refusals(folder):
     spoiled(shipped, cast, lambda channel, place: 4 if channel == 0 else 0)
     spoiled(shipped, board, lambda channel, place: 3 if (place // 4 + place) % 2 == 0 else -3)
     for what, (weights, made_by), reasons in (
-        ("trained for one minute", trained("minute", own, 1), ("does not beat Lanczos-3", "is worse than the shipped fast ×4's")),
+        ("trained for one minute", trained("minute", own, 1), ("is worse than the shipped fast ×4's",)),
         ("with a colour cast", (cast, recipe), ("flat colours: largest deviation 4", "mean colour drifts")),
         ("with a checkerboard", (board, recipe), ("gradient: pixel-shuffle pattern 3", "a checkerboard")),
         ("trained on Set5", trained("set5", os.path.join(DATA, "eval/Set5"), 0.2, "--exclude", own), ("trained on evaluation pictures", "Set5/butterfly.png")),

@@ -95,6 +95,8 @@ struct ReleaseCommand: AsyncParsableCommand {
         // What the trainer wrote into the header; nothing for a `.pth`.
         let metadata = loaded.metadata
         let recipeBytes = try Self.bytes(of: recipe)
+        // Found out now, not after a minute of measuring.
+        guard FileManager.default.isWritableFile(atPath: models) else { throw AcuityError(.file, "\(models): no such folder, or not to be written into") }
         let shipped = try Release.shippedCard(name: name, scale: scale, in: models)
 
         guard let purpose = purpose ?? shipped?.purpose else { throw AcuityError(.usage, "--purpose is needed for a new model") }
@@ -106,7 +108,9 @@ struct ReleaseCommand: AsyncParsableCommand {
         try checkRecipe(metadata["recipe"])
 
         // What is measured is read back from the very bytes that will be shipped.
-        let file = try Release.weightsFile(of: trained, metadata: ["name": name])
+        // The hashes of its training pictures go along, for models that start from it.
+        let provenance = metadata.filter { $0.key == ShardMetadata.sources }
+        let file = try Release.weightsFile(of: trained, metadata: ["name": name].merging(provenance) { name, _ in name })
         let stem = Release.stem(name: name, scale: scale)
         let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 

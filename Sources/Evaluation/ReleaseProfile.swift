@@ -53,22 +53,22 @@ public struct ReleaseProfile: Sendable {
         switch name {
         case .faithful:
             (gain, similarityGain, consistency, realConsistency) = (0, 0, 40, 40)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (1, 2, 1, 0.2, 0.5)
+            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (1, 3, 1, 0.2, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 1, 2, 0, 1)
             criterion = .fidelity
         case .restore:
             (gain, similarityGain, consistency, realConsistency) = (-2.5, nil, 28, 24)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 3, 2, 0.4, 0.5)
+            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 2, 0.4, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.2, 2, 6, -2, 0)
             criterion = .naturalness
         case .gan:
             (gain, similarityGain, consistency, realConsistency) = (-4, nil, 26, 22)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 3, 3, 0.5, 0.7)
+            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 3, 0.5, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.3, 4, 8, -3, -0.5)
             criterion = .naturalness
         case .text:
             (gain, similarityGain, consistency, realConsistency) = (-1.5, nil, 30, 26)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 3, 1, 0.3, 0.5)
+            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 1, 0.3, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 2, 4, 2, 2)
             criterion = .text
         }

@@ -27,7 +27,7 @@ func isClose(_ a: Double, _ b: Double, _ tolerance: Double = 1e-4) -> Bool { abs
 /// Path of a file of the shared data folder's neighbour, `features/…`.
 var squeezeNetPath: String {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").standardized
-    let data = ProcessInfo.processInfo.environment["ACUITY_DATA"].map { URL(fileURLWithPath: $0) } ?? root.appendingPathComponent("../shared/data")
+    let data = ProcessInfo.processInfo.environment["ACUITY_DATA"].map { URL(fileURLWithPath: $0).absoluteURL } ?? root.appendingPathComponent("../shared/data")
     return data.appendingPathComponent("../features/squeezenet1_0.safetensors").standardized.path
 }
 let hasSqueezeNet = FileManager.default.fileExists(atPath: squeezeNetPath)
