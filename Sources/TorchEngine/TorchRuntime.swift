@@ -61,7 +61,9 @@ public final class TorchRuntime: Sendable {
         }
         typealias Entry = @convention(c) () -> UnsafePointer<AcuityTorchTable>
         let entry = unsafeBitCast(symbol, to: Entry.self)
-        guard entry().pointee.abi == ACUITY_TORCH_ABI else {
+        // Another version's table may be shorter, so only its first two numbers are read.
+        let header = UnsafeRawPointer(entry()).assumingMemoryBound(to: Int32.self)
+        guard header[0] == ACUITY_TORCH_ABI, Int(header[1]) == MemoryLayout<AcuityTorchTable>.size else {
             throw AcuityError(.torch, "\(path): built for another version of Acuity; run Sources/CTorch/plugin/build.sh again")
         }
         table = entry().pointee

@@ -64,6 +64,8 @@ typedef int32_t AcuityStatus;
 /// Devices are libtorch's strings: "cpu", "cuda", "cuda:1". Images are N×C×H×W.
 typedef struct {
     int32_t abi;
+    /// Bytes of this table: one that has grown is another one, whatever its number says.
+    int32_t size;
     /// E.g. "2.13.0".
     const char *version;
 

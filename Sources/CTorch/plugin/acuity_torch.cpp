@@ -343,7 +343,7 @@ AcuityStatus average(AcuityTensor *const *averages, AcuityTensor *const *paramet
 }
 
 const AcuityTorchTable table = {
-    ACUITY_TORCH_ABI, TORCH_VERSION,
+    ACUITY_TORCH_ABI, sizeof(AcuityTorchTable), TORCH_VERSION,
     cudaDevices, setThreads, seed, randomState, setRandomState, synchronise,
     release, fromMemory, toMemory, shape, item, convert, leaf, assign, gradient,
     convolution, transposedConvolution, prelu, leakyReLU, activation, add, multiply, scale, concatenate, slice,
