@@ -36,6 +36,8 @@ import Training
 
     @discardableResult
     private func run(_ recipe: [String: Any?] = [:], in directory: String, steps: Int, resume: Bool = false, stopAfter: Int = .max) throws -> [TrainingEvent] {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         var events: [TrainingEvent] = []
         var asked = 0
         try train(

@@ -43,6 +43,8 @@ import Training
 
     /// A checkpoint of a GPU holds the state of a GPU's generator, 16 bytes; the processor goes on from it all the same.
     @Test func checkpointOfAnotherDeviceIsTakenUp() throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         let folder = try Folder()
         try folder.makeShards()
         let recipe = try Recipe(contentsOf: folder.recipe())

@@ -98,6 +98,8 @@ import Training
     }
 
     private func run(_ folder: Folder, _ recipe: [String: Any?], in directory: String, steps: Int, resume: Bool = false, stopAfter: Int = .max) throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         var asked = 0
         try train(
             Recipe(contentsOf: folder.recipe(recipe)), directory: folder.file(directory), steps: steps, threads: 1, resume: resume,

@@ -24,6 +24,9 @@ func norm(_ tensor: Tensor) -> Double { tensor.values.reduce(0) { $0 + Double($1
 
 func isClose(_ a: Double, _ b: Double, _ tolerance: Double = 1e-4) -> Bool { abs(a - b) <= tolerance * max(1e-3, abs(b)) }
 
+/// libtorch's generator, which a checkpoint holds, belongs to the whole process: suites take turns.
+let oneRun = NSRecursiveLock()
+
 /// Path of a file of the shared data folder's neighbour, `features/…`.
 var squeezeNetPath: String {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..").standardized

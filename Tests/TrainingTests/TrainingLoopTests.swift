@@ -17,6 +17,8 @@ import Training
     }
 
     private func run(_ recipe: [String: Any?] = [:], in directory: String, steps: Int, resume: Bool = false, stopAfter: Int = .max) throws -> (finished: Bool, events: [TrainingEvent]) {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         var events: [TrainingEvent] = []
         var asked = 0
         let finished = try train(
