@@ -23,7 +23,7 @@ public struct ModelCatalogue: Sendable {
     private let folder: String?
 
     /// - Parameter folder: models there come before embedded ones of the same name and scale; `ACUITY_MODELS` unless given.
-    public init(folder: String? = ProcessInfo.processInfo.environment["ACUITY_MODELS"]) { self.folder = folder }
+    public init(folder: String? = ProcessInfo.processInfo.environment["ACUITY_MODELS"]) { self.folder = folder == "" ? nil : folder }
 
     /// Everything installed, by name and scale.
     /// - Throws: ``AcuityError``: `.file` if the folder cannot be read, `.weights` for a card that does not parse.

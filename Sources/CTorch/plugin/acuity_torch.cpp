@@ -275,6 +275,24 @@ AcuityStatus zeroGradients(AcuityTensor *const *parameters, int32_t count, char 
     });
 }
 
+/// Whether a processor's loop may run over the floats of all of them alike.
+bool areAlike(const at::Tensor &a, const at::Tensor &b) {
+    return a.is_cpu() && b.is_cpu() && a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat && a.sizes() == b.sizes() &&
+           a.strides() == b.strides() && a.is_non_overlapping_and_dense();
+}
+
+/// One pass over memory instead of the eight that separate operations take.
+void adamStep(float *__restrict p, const float *__restrict g, float *__restrict m, float *__restrict v, int64_t count, float beta1, float beta2,
+              float rate, float correction, float epsilon) {
+    at::parallel_for(0, count, 16384, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++) {
+            m[i] = beta1 * m[i] + (1 - beta1) * g[i];
+            v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
+            p[i] -= rate * m[i] / (std::sqrt(v[i]) * correction + epsilon);
+        }
+    });
+}
+
 AcuityStatus adam(AcuityTensor *const *parameters, AcuityTensor *const *first, AcuityTensor *const *second, int32_t count,
                   double rate, double beta1, double beta2, double epsilon, int64_t step, char *error) {
     return guarded(error, [&] {
@@ -282,6 +300,15 @@ AcuityStatus adam(AcuityTensor *const *parameters, AcuityTensor *const *first, A
         at::NoGradGuard guard;
         auto p = list(parameters, count), m = list(first, count), v = list(second, count);
         auto g = gradients(p);
+        bool simple = true;
+        for (size_t i = 0; i < p.size(); i++) simple = simple && areAlike(p[i], g[i]) && areAlike(p[i], m[i]) && areAlike(p[i], v[i]);
+        if (simple) {
+            const double correction = 1 / std::sqrt(1 - std::pow(beta2, double(step))), factor = rate / (1 - std::pow(beta1, double(step)));
+            for (size_t i = 0; i < p.size(); i++)
+                adamStep(p[i].data_ptr<float>(), g[i].data_ptr<float>(), m[i].data_ptr<float>(), v[i].data_ptr<float>(), p[i].numel(), beta1, beta2,
+                         factor, correction, epsilon);
+            return;
+        }
         at::_foreach_mul_(m, beta1);
         at::_foreach_add_(m, g, 1 - beta1);
         at::_foreach_mul_(v, beta2);
@@ -337,6 +364,19 @@ AcuityStatus average(AcuityTensor *const *averages, AcuityTensor *const *paramet
         if (count == 0) return;
         at::NoGradGuard guard;
         auto a = list(averages, count), p = list(parameters, count);
+        bool simple = true;
+        for (size_t i = 0; i < p.size(); i++) simple = simple && areAlike(a[i], p[i]);
+        if (simple) {
+            const float rest = 1 - decay;
+            for (size_t i = 0; i < p.size(); i++) {
+                float *__restrict to = a[i].data_ptr<float>();
+                const float *__restrict from = p[i].data_ptr<float>();
+                at::parallel_for(0, p[i].numel(), 16384, [&](int64_t begin, int64_t end) {
+                    for (int64_t k = begin; k < end; k++) to[k] += rest * (from[k] - to[k]);
+                });
+            }
+            return;
+        }
         at::_foreach_mul_(a, decay);
         at::_foreach_add_(a, p, 1 - decay);
     });
