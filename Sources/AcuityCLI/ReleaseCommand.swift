@@ -206,7 +206,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         return try sets.flatMap { set in
             try set.pictures.filter { path in
                 let pixels = try PictureFolder.load(path)
-                let bytes = pixels.samples.map { UInt8((min(max($0, 0), 1) * 255).rounded()) }
+                let bytes = PixelBuffer(pixels, depth: .eight).bytes
                 guard let plane = LumaPlane(bytes: bytes, width: pixels.width, height: pixels.height, channels: pixels.channels) else { return false }
                 let hash = PerceptualHash(plane)
                 return sources.contains { min($0.distance(to: hash), $0.mirrored.distance(to: hash)) <= Self.sameness }
@@ -230,27 +230,10 @@ struct ReleaseCommand: AsyncParsableCommand {
     /// Where data lies, how long the clock ran and how often it was looked at are not part of what makes a recipe.
     private func checkRecipe(_ recorded: String?) throws {
         guard let recorded else { return }
-        let (claimed, used) = (try Recipe(contentsOf: recipe), try Self.decode(recorded, of: checkpoint))
-        let apart: Set = ["name", "minutes", "data", "validation", "validate_every", "checkpoint_every"]
-        let (a, b) = (try Self.fields(claimed), try Self.fields(used))
-        let different = Set(a.keys).union(b.keys).subtracting(apart).filter { a[$0] != b[$0] }.sorted()
+        let different = try Recipe(contentsOf: recipe).differences(from: recorded, apart: Recipe.circumstances)
         guard different.isEmpty else {
             throw AcuityError(.training, "\(checkpoint) was not trained by \(recipe): \(different.joined(separator: ", ")) differ")
         }
-    }
-
-    private static func decode(_ text: String, of checkpoint: String) throws -> Recipe {
-        do {
-            return try JSONDecoder().decode(Recipe.self, from: Data(text.utf8))
-        } catch {
-            throw AcuityError(.training, "\(checkpoint): holds no readable recipe")
-        }
-    }
-
-    /// Every field of a recipe, defaults included, as comparable text.
-    private static func fields(_ recipe: Recipe) throws -> [String: Data] {
-        let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(recipe)) as? [String: Any] ?? [:]
-        return try object.mapValues { try JSONSerialization.data(withJSONObject: [$0], options: .sortedKeys) }
     }
 
     private static func bytes(of path: String) throws -> Data {

@@ -1,7 +1,7 @@
 // Winograd: 3×3 convolution as F(6×6, 3×3) (Lavin and Gray 2016, arXiv 1509.09308): 64 multiplications for 36 outputs
 // instead of 324.
 //
-// The transforms interpolate at 0, ±1, ±2, ±½, ∞, the most accurate of the sets of points that were tried.
+// The transforms interpolate at 0, ±1, ±2, ±½, ∞: their constants are exact in binary, and rounding errors stay small.
 // Planes of one frequency lie 64 bytes further apart than their size, so that the 64 stores of a tile do not all fall
 // into one set of the cache.
 #include "CKernels.h"

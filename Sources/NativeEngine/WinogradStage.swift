@@ -61,7 +61,7 @@ final class WinogradStage: Stage {
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
         super.init(
             operands: operands, output: output, up: up, down: down,
-            cost: Double(kernel.inputs * 9 * paddedOutputs) / 4 + 64 * Double(kernel.inputs + paddedOutputs) / 16)
+            cost: Double(kernel.inputs * 9 * paddedOutputs) / 5 + 64 * Double(kernel.inputs + paddedOutputs) / 16)
     }
 
     /// Distances from frequency to frequency, in floats: 64 bytes more than a power of two, see Winograd.c.

@@ -157,12 +157,12 @@ extension Recipe {
 }
 
 extension Recipe {
-    /// Keys that may change between the pieces of a run: where data lies, how long the clock runs, how often the run is looked at, and the
-    /// warm start, which is over.
-    static let free: Set = ["name", "minutes", "data", "validation", "validate_every", "checkpoint_every", "warm_start"]
+    /// Keys that are no part of what makes a recipe: where data lies, how long the clock runs, how often the run is looked at.
+    package static let circumstances: Set = ["name", "minutes", "data", "validation", "validate_every", "checkpoint_every"]
 
-    /// The keys, apart from ``free``, in which this recipe differs from a recorded one, defaults filled in on both sides.
-    func differences(from recorded: String) throws -> [String] {
+    /// The keys in which this recipe differs from a recorded one (JSON), defaults filled in on both sides.
+    /// - Parameter apart: keys that are not compared.
+    package func differences(from recorded: String, apart: Set<String>) throws -> [String] {
         func fields(_ recipe: Recipe) throws -> [String: Data] {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
@@ -171,7 +171,7 @@ extension Recipe {
         }
         guard let old = try? JSONDecoder().decode(Recipe.self, from: Data(recorded.utf8)) else { return ["recipe that this version cannot read"] }
         let (a, b) = (try fields(self), try fields(old))
-        return Set(a.keys).union(b.keys).subtracting(Self.free).filter { a[$0] != b[$0] }.sorted()
+        return Set(a.keys).union(b.keys).subtracting(apart).filter { a[$0] != b[$0] }.sorted()
     }
 }
 

@@ -153,7 +153,8 @@ final class TrainingState {
             let elapsed = file.metadata["elapsed"].flatMap(Double.init), let random = file.metadata["random"].flatMap(UInt64.init)
         else { throw AcuityError(.training, "\(path): not a checkpoint") }
         if let recorded = file.metadata["recipe"] {
-            let different = try recipe.differences(from: recorded)
+            // The warm start is over.
+            let different = try recipe.differences(from: recorded, apart: Recipe.circumstances.union(["warm_start"]))
             guard different.isEmpty else {
                 throw AcuityError(.training, "\(path): was made with another \(different.joined(separator: ", ")); choose another folder")
             }
