@@ -85,6 +85,7 @@ public func train(
     let runtime = try TorchRuntime.shared()
     if device.hasPrefix("cuda"), try runtime.cudaDevices() == 0 { throw AcuityError(.torch, "\(device): libtorch sees no CUDA device") }
     if let threads { try runtime.setThreads(threads) }
+    try runtime.useOwnStream(device: device)
     do {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     } catch {
@@ -117,6 +118,7 @@ public func train(
     let record = try RunRecord(directory: directory, recipe: recipe, resumedAt: state.step)
     log(.message("\(recipe.name): \(network.architecture) ×\(network.scale), \(network.parameterCount) parameters, libtorch \(runtime.version) on \(device)"))
 
+    let runner = StepRunner(state, objective, recipe: recipe, device: device, runtime: runtime)
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
     var report = StepMeans()
@@ -142,7 +144,11 @@ public func train(
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
         let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let result = try state.train(on: pair.low, target: pair.target, truth: pair.high, objective, recipe: recipe, rate: rate, fraction: fraction)
+        let result = try runner.step(on: pair, rate: rate, fraction: fraction)
+        if let note = runner.note {
+            log(.message(note))
+            runner.note = nil
+        }
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
@@ -210,14 +216,13 @@ struct StepResult {
 }
 
 extension TrainingState {
-    /// One step: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
+    /// One step after ``advance(rate:decay:)``: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
     /// - Parameters:
     ///   - low: N×C×h×w.
     ///   - target: what the output is drawn to, N×C×H×W.
     ///   - truth: what is real to the discriminator.
-    ///   - rate: factor on the recipe's peak rates.
     func train(
-        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, rate: Double, fraction: Double
+        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, fraction: Double
     ) throws -> StepResult {
         // The graph is cut at the output, where the terms of the loss are weighed against each other.
         let output = try forward(low, precision: recipe.precision).converted(to: .float32)
@@ -226,11 +231,11 @@ extension TrainingState {
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
         let loss = try objective(sample, terms: terms, step: step, balance: &balance)
         try output.backward(with: loss.gradient)
-        try update(rate: rate, decay: recipe.ema)
+        try update()
 
         guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
         let probabilities = try adversary.probabilities(verdicts)
-        try adversary.update(verdicts, rate: rate, step: step)
+        try adversary.update(verdicts, rate: pace.rate, step: step)
         return StepResult(terms: terms, values: loss.values, probabilities: [probabilities.real, probabilities.made])
     }
 }
