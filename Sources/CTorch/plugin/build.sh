@@ -46,8 +46,8 @@ fi
 [ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
 
 mkdir -p "$(dirname "$out")"
-# Without errno a square root is one instruction for many numbers.
-$compiler -O3 -fno-math-errno -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w $strings \
+# Without errno a square root is one instruction for many numbers; without traps both sides of a choice may be computed.
+$compiler -O3 -fno-math-errno -fno-trapping-math -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w -Wno-psabi $strings \
     -I"$torch/include" -I"$torch/include/torch/csrc/api/include" \
     "$here/acuity_torch.cpp" -o "$out.tmp" \
     -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" -Wl,-z,defs,--allow-shlib-undefined

@@ -1,12 +1,13 @@
 // Degradation: what turns sharp pictures into the soft, noisy, compressed ones that a network learns from.
+//
+// On a GPU by ATen's operations, few and without waiting. On a processor those take several times as long as loops made for
+// the purpose (every operation is a pass over memory and a new tensor), so there each step is one of the cpu_*.h.
 #pragma once
 
+#include "cpu_jpeg.h"
+#include "cpu_pixels.h"
+#include "cpu_resize.h"
 #include "support.h"
-
-#include <algorithm>
-#include <atomic>
-#include <system_error>
-#include <thread>
 
 namespace {
 
@@ -35,76 +36,14 @@ void requireImage(const at::Tensor &x, int64_t channels = 3) {
 
 // Blur.
 
-#if defined(__x86_64__) && defined(__linux__)
-#define ACUITY_CLONES __attribute__((target_clones("avx512f", "fma", "default")))
-#else
-#define ACUITY_CLONES
-#endif
-
-typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
-
-/// Correlates a plane whose rows are `inStride` apart and that has the kernel's reach around it. libtorch's own grouped
-/// convolution takes ten times as long on a processor.
-ACUITY_CLONES void correlate(const float *in, int64_t inStride, const float *kernel, int64_t kernelStride, int64_t kh, int64_t kw,
-                             float *out, int64_t h, int64_t w) {
-    const int64_t block = 64, lanes = 16;
-    for (int64_t y = 0; y < h; y++, in += inStride, out += w) {
-        int64_t x = 0;
-        for (; x + block <= w; x += block) {
-            Lanes a = {}, b = {}, c = {}, d = {};
-            for (int64_t i = 0; i < kh; i++) {
-                const float *row = in + i * inStride + x;
-                for (int64_t j = 0; j < kw; j++) {
-                    const float tap = kernel[i * kernelStride + j];
-                    const Lanes *p = reinterpret_cast<const Lanes *>(row + j);
-                    a += tap * p[0];
-                    b += tap * p[1];
-                    c += tap * p[2];
-                    d += tap * p[3];
-                }
-            }
-            Lanes *q = reinterpret_cast<Lanes *>(out + x);
-            q[0] = a;
-            q[1] = b;
-            q[2] = c;
-            q[3] = d;
-        }
-        while (x < w) {
-            if (w < lanes) {
-                float sum = 0;
-                for (int64_t i = 0; i < kh; i++)
-                    for (int64_t j = 0; j < kw; j++) sum += kernel[i * kernelStride + j] * in[i * inStride + x + j];
-                out[x++] = sum;
-                continue;
-            }
-            if (x + lanes > w) x = w - lanes;  // the last block overlaps the one before
-            Lanes a = {};
-            for (int64_t i = 0; i < kh; i++)
-                for (int64_t j = 0; j < kw; j++)
-                    a += kernel[i * kernelStride + j] * *reinterpret_cast<const Lanes *>(in + i * inStride + x + j);
-            *reinterpret_cast<Lanes *>(out + x) = a;
-            x += lanes;
-        }
-    }
-}
-
-/// Runs body(0)…body(count − 1) on as many threads as libtorch may use. at::parallel_for would need the compiler's OpenMP, whose
-/// runtime is not the one in libtorch.
+/// A picture or its planes at a time on as many threads as libtorch may use.
 template <typename Body>
 void inParallel(int64_t count, Body body) {
-    std::atomic<int64_t> next{0};
-    auto work = [&] {
-        for (int64_t i = next++; i < count; i = next++) body(i);
-    };
-    std::vector<std::thread> helpers;
-    try {
-        for (int64_t i = 1; i < std::min<int64_t>(at::get_num_threads(), count); i++) helpers.emplace_back(work);
-    } catch (const std::system_error &) {
-        // No more threads to be had: those that there are do the work.
-    }
-    work();
-    for (auto &helper : helpers) helper.join();
+    inParallel(count, at::get_num_threads(), body);
 }
+
+/// Planes one after another, on a processor.
+at::Tensor planar(const at::Tensor &x) { return x.to(at::kFloat).contiguous(); }
 
 at::Tensor mirrored(const at::Tensor &x, int64_t py, int64_t px) {
     if (py == 0 && px == 0) return x;
@@ -115,27 +54,21 @@ at::Tensor blurred(const at::Tensor &image, const float *kernels, int64_t count,
     const int64_t n = image.size(0), c = image.size(1), h = image.size(2), w = image.size(3), py = kh / 2, px = kw / 2;
     TORCH_CHECK(kh % 2 == 1 && kw % 2 == 1, "a kernel has odd sides");
     TORCH_CHECK(count == n || count == 1, count, " kernels for ", n, " pictures");
-    auto x = mirrored(image.to(at::kFloat).contiguous(), py, px).contiguous();
-    if (x.is_cuda()) {
+    if (image.is_cuda()) {
+        auto x = mirrored(image.to(at::kFloat).contiguous(), py, px).contiguous();
         auto k = upload(kernels, {count, 1, kh, kw}, x).expand({n, 1, kh, kw}).repeat_interleave(c, 0);
         return at::conv2d(x.view({1, n * c, x.size(2), x.size(3)}), k, at::Tensor(), {1, 1}, at::IntArrayRef({0, 0}), {1, 1}, n * c).view({n, c, h, w});
     }
-    auto out = at::empty({n, c, h, w}, x.options());
-    const int64_t stride = x.size(3), plane = x.size(2) * stride;
+    auto x = planar(image), out = at::empty({n, c, h, w}, x.options());
+    std::vector<Filter> filters;
+    for (int64_t i = 0; i < count; i++) filters.push_back(analysed(kernels + i * kh * kw, kh, kw));
     const float *from = x.data_ptr<float>();
     float *to = out.data_ptr<float>();
     inParallel(n * c, [&](int64_t i) {
-        const float *kernel = kernels + (count == 1 ? 0 : i / c) * kh * kw;
-        // Smaller kernels of a batch lie in the middle of zeros, which need no work.
-        int64_t ry = 0, rx = 0;
-        for (int64_t v = 0; v < kh; v++)
-            for (int64_t u = 0; u < kw; u++)
-                if (kernel[v * kw + u] != 0) {
-                    ry = std::max(ry, std::abs(v - py));
-                    rx = std::max(rx, std::abs(u - px));
-                }
-        correlate(from + i * plane + (py - ry) * stride + (px - rx), stride, kernel + (py - ry) * kw + (px - rx), kw, 2 * ry + 1,
-                  2 * rx + 1, to + i * h * w, h, w);
+        const Filter &filter = filters[count == 1 ? 0 : i / c];
+        PlaneFilter apply;
+        const float *rows = apply(from + i * h * w, h, w, filter, h > py && w > px);
+        for (int64_t y = 0; y < h; y++) std::copy(rows + y * apply.stride(), rows + y * apply.stride() + w, to + (i * h + y) * w);
     });
     return out;
 }
@@ -148,10 +81,26 @@ AcuityStatus blur(const AcuityTensor *x, const float *kernels, int64_t count, in
     return make(out, error, [&] { return blurred(x->value, kernels, count, height, width); });
 }
 
+at::Tensor unsharpOnProcessor(const at::Tensor &x, const float *taps, int64_t count, const float *weight, double threshold, bool isMasked) {
+    const int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
+    const bool isMirrored = h > count / 2 && w > count / 2;
+    Filter soft;
+    soft.height = soft.width = count;
+    soft.terms = 1;
+    soft.columns = soft.rows = std::vector<float>(taps, taps + count);
+    auto out = at::empty(x.sizes(), x.options());
+    inParallel(n * c, [&](int64_t i) {
+        const float *from = x.data_ptr<float>() + i * h * w;
+        unsharpPlane(from, h, w, soft, isMirrored, weight[i / c], static_cast<float>(threshold), isMasked, out.data_ptr<float>() + i * h * w);
+    });
+    return out;
+}
+
 AcuityStatus unsharp(const AcuityTensor *x, const float *taps, int64_t count, const float *weight, double threshold, int32_t masked,
                      AcuityResult out, char *error) {
     return make(out, error, [&] {
         const auto &image = x->value;
+        if (!image.is_cuda()) return unsharpOnProcessor(planar(image), taps, count, weight, threshold, masked != 0);
         auto soften = [&](const at::Tensor &t) { return blurred(blurred(t, taps, 1, 1, count), taps, 1, count, 1); };
         auto residual = image - soften(image);
         auto sharp = at::addcmul(image, residual, upload(weight, {image.size(0), 1, 1, 1}, image)).clamp_(0, 1);
@@ -161,12 +110,36 @@ AcuityStatus unsharp(const AcuityTensor *x, const float *taps, int64_t count, co
     });
 }
 
+Taps tapsFor(AcuityInterpolation method, bool isAntialiased, int64_t from, int64_t to) {
+    switch (method) {
+        case ACUITY_INTERPOLATE_NEAREST: return nearestTaps(from, to);
+        case ACUITY_INTERPOLATE_AREA: return areaTaps(from, to);
+        case ACUITY_INTERPOLATE_BILINEAR: return isAntialiased ? antialiasedTaps(from, to, false) : linearTaps(from, to);
+        case ACUITY_INTERPOLATE_BICUBIC: {
+            const double step = double(from) / to;
+            return isAntialiased ? antialiasedTaps(from, to, true) : cubicTaps(from, to, 0.5 * step - 0.5, step);
+        }
+    }
+    TORCH_CHECK(false, "unknown interpolation");
+}
+
+at::Tensor resizedOnProcessor(const at::Tensor &image, int64_t height, int64_t width, AcuityInterpolation method, bool isAntialiased) {
+    const int64_t n = image.size(0), c = image.size(1), h = image.size(2), w = image.size(3);
+    const Taps rows = tapsFor(method, isAntialiased, h, height), columns = tapsFor(method, isAntialiased, w, width);
+    auto x = planar(image), out = at::empty({n, c, height, width}, x.options());
+    inParallel(n * c, [&](int64_t i) {
+        resampled(x.data_ptr<float>() + i * h * w, h, w, rows, columns, out.data_ptr<float>() + i * height * width);
+    });
+    return out;
+}
+
 AcuityStatus resize(const AcuityTensor *x, int64_t height, int64_t width, AcuityInterpolation method, int32_t antialias, AcuityResult out,
                     char *error) {
     return make(out, error, [&] {
         const auto &image = x->value;
         TORCH_CHECK(height > 0 && width > 0, "no size ", width, "×", height);
         if (image.size(2) == height && image.size(3) == width) return image;
+        if (!image.is_cuda()) return resizedOnProcessor(image, height, width, method, antialias != 0);
         switch (method) {
             case ACUITY_INTERPOLATE_NEAREST: return at::_upsample_nearest_exact2d(image, {height, width});
             case ACUITY_INTERPOLATE_AREA: return at::adaptive_avg_pool2d(image, {height, width});
@@ -186,6 +159,14 @@ AcuityStatus gaussianNoise(const AcuityTensor *x, const float *mixing, uint64_t 
         const auto &image = x->value;
         requireImage(image);
         const int64_t n = image.size(0), pixels = image.size(2) * image.size(3);
+        if (!image.is_cuda()) {
+            auto x = planar(image), out = at::empty(x.sizes(), x.options());
+            inParallel(n, [&](int64_t i) {
+                const uint64_t keys[3] = {key(seed, 3 * i), key(seed, 3 * i + 1), key(seed, 3 * i + 2)};
+                addMixedNoise(x.data_ptr<float>() + i * 3 * pixels, pixels, mixing + i * 9, keys, out.data_ptr<float>() + i * 3 * pixels);
+            });
+            return out;
+        }
         auto noise = normal({n, 3, pixels}, image, seed);
         return at::baddbmm(image.reshape({n, 3, pixels}), upload(mixing, {n, 3, 3}, image), noise).view(image.sizes());
     });
@@ -218,11 +199,31 @@ at::Tensor greyOf(const at::Tensor &x) {
     return x.narrow(1, 0, 1).mul(0.2989).add_(x.narrow(1, 1, 1), 0.587).add_(x.narrow(1, 2, 1), 0.114);
 }
 
+at::Tensor poissonOnProcessor(const at::Tensor &x, const float *scale, const float *grey, uint64_t seed) {
+    const int64_t n = x.size(0), pixels = x.size(2) * x.size(3);
+    auto out = x.clone();
+    inParallel(n, [&](int64_t i) {
+        const float *from = x.data_ptr<float>() + i * 3 * pixels;
+        float *to = out.data_ptr<float>() + i * 3 * pixels;
+        float *planes[3] = {to, to + pixels, to + 2 * pixels};
+        if (grey[i] != 0) {
+            std::vector<float> single(pixels);
+            for (int64_t p = 0; p < pixels; p++) single[p] = 0.2989f * from[p] + 0.587f * from[pixels + p] + 0.114f * from[2 * pixels + p];
+            addPoissonNoise(single.data(), pixels, countedLevels(single.data(), pixels), scale[i], key(seed, 3 * i), planes, 3);
+            return;
+        }
+        const float levels = countedLevels(from, 3 * pixels);
+        for (int64_t c = 0; c < 3; c++) addPoissonNoise(from + c * pixels, pixels, levels, scale[i], key(seed, 3 * i + c), planes + c, 1);
+    });
+    return out;
+}
+
 AcuityStatus poissonNoise(const AcuityTensor *x, const float *scale, const float *grey, uint64_t seed, AcuityResult out, char *error) {
     return make(out, error, [&] {
         const auto &image = x->value;
         requireImage(image);
         const int64_t n = image.size(0);
+        if (!image.is_cuda()) return poissonOnProcessor(planar(image), scale, grey, seed);
         const bool anyGrey = std::any_of(grey, grey + n, [](float g) { return g != 0; });
         const bool anyColour = std::any_of(grey, grey + n, [](float g) { return g == 0; });
         auto single = anyGrey ? poissonResidual(greyOf(image), seed ^ 1).expand(image.sizes()) : at::Tensor();
@@ -236,6 +237,14 @@ AcuityStatus sensorNoise(const AcuityTensor *x, const float *shot, const float *
     return make(out, error, [&] {
         const auto &image = x->value;
         const int64_t n = image.size(0);
+        if (!image.is_cuda()) {
+            auto from = planar(image), result = at::empty(from.sizes(), from.options());
+            const int64_t count = from.numel() / n;
+            inParallel(n, [&](int64_t i) {
+                addSensorNoise(from.data_ptr<float>() + i * count, count, shot[i], read[i], key(seed, i), result.data_ptr<float>() + i * count);
+            });
+            return result;
+        }
         auto variance = at::addcmul(upload(read, {n, 1, 1, 1}, image).square(), upload(shot, {n, 1, 1, 1}, image), image.clamp_min(0));
         return at::addcmul(image, normal(image.sizes(), image, seed), variance.sqrt_());
     });
@@ -251,14 +260,14 @@ const int chrominanceTable[64] = {17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66
                                   99, 99, 47, 66, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
                                   99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99};
 
-/// N×1×1×8×1×8: the table as libjpeg scales it for each quality.
-at::Tensor quantisation(const int (&table)[64], const int32_t *quality, int64_t n, const at::Tensor &like) {
+/// Tables as libjpeg scales them for each quality.
+std::vector<float> tables(const int (&table)[64], const int32_t *quality, int64_t n) {
     std::vector<float> values;
     for (int64_t i = 0; i < n; i++) {
         const int q = std::min(100, std::max(1, quality[i])), scale = q < 50 ? 5000 / q : 200 - 2 * q;
-        for (int entry : table) values.push_back(std::min(255, std::max(1, (entry * scale + 50) / 100)));
+        for (int entry : table) values.push_back(static_cast<float>(std::min(255, std::max(1, (entry * scale + 50) / 100))));
     }
-    return upload(values.data(), {n, 1, 1, 8, 1, 8}, like);
+    return values;
 }
 
 /// Planes N×C×H×W (0…255, whole blocks) through the quantised cosine transform and back to 8 bits.
@@ -276,6 +285,15 @@ AcuityStatus jpeg(const AcuityTensor *x, const int32_t *quality, int32_t subsamp
         const auto &image = x->value;
         requireImage(image);
         const int64_t n = image.size(0), h = image.size(2), w = image.size(3), unit = subsampled ? 16 : 8;
+        const auto luminance = tables(luminanceTable, quality, n), chrominance = tables(chrominanceTable, quality, n);
+        if (!image.is_cuda()) {
+            auto from = planar(image), result = at::empty(from.sizes(), from.options());
+            inParallel(n, [&](int64_t i) {
+                codePicture(from.data_ptr<float>() + i * 3 * h * w, h, w, &luminance[i * 64], &chrominance[i * 64], subsampled != 0,
+                            result.data_ptr<float>() + i * 3 * h * w);
+            });
+            return result;
+        }
         float cosines[64];
         for (int u = 0; u < 8; u++)
             for (int v = 0; v < 8; v++)
@@ -296,8 +314,8 @@ AcuityStatus jpeg(const AcuityTensor *x, const int32_t *quality, int32_t subsamp
             auto bias = at::arange(W / 2, image.options()).remainder_(2).add_(1).div_(4);
             chroma = at::avg_pool2d(chroma, {2, 2}).add_(bias).floor_();
         }
-        luma = codedBlocks(luma, quantisation(luminanceTable, quality, n, image), dct);
-        chroma = codedBlocks(chroma, quantisation(chrominanceTable, quality, n, image), dct);
+        luma = codedBlocks(luma, upload(luminance.data(), {n, 1, 1, 8, 1, 8}, image), dct);
+        chroma = codedBlocks(chroma, upload(chrominance.data(), {n, 1, 1, 8, 1, 8}, image), dct);
         if (subsampled) chroma = at::upsample_bilinear2d(chroma, {H, W}, false).add_(0.5).floor_();
         auto decoded = at::cat({luma, chroma}, 1).view({n, 3, H * W}).sub_(offset);
         auto result = at::matmul(upload(back, {3, 3}, image), decoded).add_(0.5).floor_().clamp_(0, 255).div_(255).view({n, 3, H, W});
@@ -309,6 +327,19 @@ AcuityStatus jpeg(const AcuityTensor *x, const int32_t *quality, int32_t subsamp
 
 AcuityStatus linearise(const AcuityTensor *x, int32_t back, AcuityResult out, char *error) {
     return make(out, error, [&] {
+        if (!x->value.is_cuda()) {
+            // The order of values in memory, whatever it is, stays.
+            auto from = x->value.to(at::kFloat);
+            if (!from.is_non_overlapping_and_dense()) from = from.contiguous();
+            auto result = at::empty_like(from);
+            const int64_t count = from.numel(), part = 16384;
+            inParallel((count + part - 1) / part, [&](int64_t i) {
+                const float *in = from.data_ptr<float>() + i * part;
+                float *out = result.data_ptr<float>() + i * part;
+                transferred(in, std::min(part, count - i * part), back != 0, out);
+            });
+            return result;
+        }
         auto v = x->value.clamp(0, 1);
         return back ? at::where(v.le(0.0031308), v.mul(12.92), v.pow(1 / 2.4).mul_(1.055).sub_(0.055))
                     : at::where(v.le(0.04045), v.div(12.92), v.add(0.055).div_(1.055).pow_(2.4));
@@ -367,6 +398,24 @@ AcuityStatus magnify(const AcuityTensor *x, const float *factors, const float *c
     return make(out, error, [&] {
         const auto &image = x->value;
         const int64_t n = image.size(0), c = image.size(1), h = image.size(2), w = image.size(3);
+        if (!image.is_cuda()) {
+            auto from = planar(image), result = at::empty(from.sizes(), from.options());
+            inParallel(n * c, [&](int64_t i) {
+                const double step = 1.0 / factors[i];
+                // Pixels at −1…1 about the centre, back to places.
+                auto taps = [&](int64_t side, double middle) {
+                    return cubicTaps(side, side, ((1.0 / side - 1 - middle) * step + middle + 1) * side / 2 - 0.5, step);
+                };
+                const float *plane = from.data_ptr<float>() + i * h * w;
+                float *to = result.data_ptr<float>() + i * h * w;
+                if (factors[i] == 1) {
+                    std::copy(plane, plane + h * w, to);
+                } else {
+                    resampled(plane, h, w, taps(h, centre[i / c * 2 + 1]), taps(w, centre[i / c * 2]), to);
+                }
+            });
+            return result;
+        }
         std::vector<float> theta;
         for (int64_t i = 0; i < n * c; i++) {
             const float step = 1 / factors[i], cx = centre[i / c * 2], cy = centre[i / c * 2 + 1];
@@ -410,8 +459,25 @@ AcuityStatus palette(const AcuityTensor *x, int64_t colours, double dither, uint
         requireImage(image);
         TORCH_CHECK(colours >= 2 && colours <= 256, "a palette has 2 to 256 colours");
         const int64_t n = image.size(0), h = image.size(2), w = image.size(3), count = h * w;
+        const int64_t k = std::min(colours, count);
+        // Bayer's 8×8 matrix, −½…½, times the mean distance between neighbours in a palette of this size.
+        float matrix[64];
+        for (int y = 0; y < 8; y++)
+            for (int u = 0; u < 8; u++) {
+                int value = 0;
+                for (int bit = 0; bit < 3; bit++) value |= (((y ^ u) >> bit & 1) << 1 | (y >> bit & 1)) << (2 * (2 - bit));
+                matrix[y * 8 + u] = static_cast<float>(((value + 0.5) / 64 - 0.5) * dither / std::cbrt(double(k)));
+            }
+        if (!image.is_cuda()) {
+            auto from = planar(image), result = at::empty(from.sizes(), from.options());
+            inParallel(n, [&](int64_t i) {
+                reduceColours(from.data_ptr<float>() + i * 3 * count, h, w, k, dither > 0 ? matrix : nullptr, key(seed, i),
+                              result.data_ptr<float>() + i * 3 * count);
+            });
+            return result;
+        }
         auto pixels = image.permute({0, 2, 3, 1}).reshape({n, count, 3}).contiguous();
-        const int64_t k = std::min(colours, count), taken = std::min<int64_t>(4096, count);
+        const int64_t taken = std::min<int64_t>(4096, count);
         auto order = at::rand({count}, seeded(image, seed), image.options()).argsort();
         auto sample = pixels.index_select(1, order.narrow(0, 0, taken));
         auto centres = sample.narrow(1, 0, k).clone();
@@ -424,14 +490,6 @@ AcuityStatus palette(const AcuityTensor *x, int64_t colours, double dither, uint
         }
         centres = centres.mul_(255).add_(0.5).floor_().clamp_(0, 255).div_(255);
         if (dither > 0) {
-            // Bayer's 8×8 matrix, −½…½, times the mean distance between neighbours in a palette of this size.
-            float matrix[64];
-            for (int y = 0; y < 8; y++)
-                for (int u = 0; u < 8; u++) {
-                    int value = 0;
-                    for (int bit = 0; bit < 3; bit++) value |= (((y ^ u) >> bit & 1) << 1 | (y >> bit & 1)) << (2 * (2 - bit));
-                    matrix[y * 8 + u] = static_cast<float>(((value + 0.5) / 64 - 0.5) * dither / std::cbrt(double(k)));
-                }
             auto tiled = upload(matrix, {8, 8}, image).repeat({(h + 7) / 8, (w + 7) / 8}).narrow(0, 0, h).narrow(1, 0, w);
             pixels = pixels + tiled.reshape({1, count, 1});
         }
