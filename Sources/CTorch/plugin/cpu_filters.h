@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -28,13 +29,14 @@ typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t Numbers __attribute__((vector_size(64), aligned(4), may_alias));
 const int64_t lanes = 16;
 
-/// Runs body(0)…body(count − 1) on that many threads. at::parallel_for would need the compiler's OpenMP, whose runtime is not
-/// the one in libtorch.
-template <typename Body>
+/// Runs body(0, memory)…body(count − 1, memory) on that many threads, each with a `Memory` of its own. at::parallel_for would need
+/// the compiler's OpenMP, whose runtime is not the one in libtorch.
+template <typename Memory, typename Body>
 void inParallel(int64_t count, int threads, Body body) {
     std::atomic<int64_t> next{0};
     auto work = [&] {
-        for (int64_t i = next++; i < count; i = next++) body(i);
+        Memory memory;
+        for (int64_t i = next++; i < count; i = next++) body(i, memory);
     };
     std::vector<std::thread> helpers;
     try {
@@ -57,8 +59,8 @@ struct Filter {
     std::vector<float> columns, rows;
 };
 
-/// What a kernel's values may be off by, summed up: no pixel between 0 and 1 changes by more, a four-hundredth of an 8-bit level.
-const double negligible = 1e-5;
+/// What a kernel's values may be off by, summed up: no pixel between 0 and 1 changes by more, a hundredth of an 8-bit level.
+const double negligible = 4e-5;
 
 /// Leaves out a margin that does not matter and takes the rest apart by Gaussian elimination with complete pivoting, as far
 /// as that saves work.
@@ -85,8 +87,7 @@ Filter analysed(const float *kernel, int64_t kh, int64_t kw) {
 
     const int64_t h = result.height, w = result.width;
     if (h == 1 || w == 1) return result;
-    // Of a vector's time: a dense tap takes half a cycle, one along a column as well, one along a row a whole one.
-    const int64_t most = (h * w) / (h + 2 * w);
+    const int64_t most = (h * w) / (h + w);
     std::vector<double> rest(result.dense.begin(), result.dense.end());
     for (int64_t terms = 0; terms <= most; terms++) {
         double sum = 0, pivot = 0;
@@ -136,6 +137,15 @@ struct Padded {
     }
 };
 
+/// Every x of blocks of at most V vectors that cover a row of some vectors; the last overlaps the one before.
+template <int V, typename Body>
+ACUITY_INLINE void inBlocks(int64_t width, Body body) {
+    if constexpr (V > 1) {
+        if (width < V * lanes) return inBlocks<V / 2>(width, body);
+    }
+    for (int64_t x = 0; x < width; x += V * lanes) body(std::integral_constant<int, V>(), std::min(x, width - V * lanes));
+}
+
 /// `count` vectors of R sums along columns: out[r][x] = Σ kernel[r][i] · in[i][x].
 template <int R, int V>
 ACUITY_INLINE void alongColumns(const float *in, int64_t stride, const float *kernels, int64_t taps, float *out, int64_t outStride) {
@@ -182,47 +192,45 @@ ACUITY_INLINE void windows(const float *in, int64_t stride, const float *kernel,
     }
 }
 
-/// A padded plane through a filter. Rows of `out` lie `outStride` apart, a multiple of a vector not below w.
+/// Rows that are filtered together.
+const int64_t band = 8;
+
+/// A padded plane through a filter. `scratch` holds band · terms rows. Rows of `out` lie `outStride` apart, a multiple of a vector not below w.
 ACUITY_CLONES void filtered(const float *in, int64_t stride, const Filter &filter, float *scratch, float *out, int64_t outStride, int64_t h, int64_t w) {
-    const int64_t kh = filter.height, kw = filter.width;
-    const int64_t terms = filter.terms;
-    for (int64_t y = 0; y < h; y++) {
-        const float *from = in + y * stride;
-        float *to = out + y * outStride;
-        if (terms > 0) {
-            for (int64_t r = 0; r < terms;) {
-                const float *column = filter.columns.data() + r * kh;
-                float *sums = scratch + r * stride;
-                if (terms - r >= 4) {
-                    int64_t x = 0;
-                    for (; x + 2 * lanes <= stride; x += 2 * lanes) alongColumns<4, 2>(from + x, stride, column, kh, sums + x, stride);
-                    for (; x < stride; x += lanes) alongColumns<4, 1>(from + x, stride, column, kh, sums + x, stride);
-                    r += 4;
-                } else if (terms - r >= 2) {
-                    int64_t x = 0;
-                    for (; x + 4 * lanes <= stride; x += 4 * lanes) alongColumns<2, 4>(from + x, stride, column, kh, sums + x, stride);
-                    for (; x < stride; x += lanes) alongColumns<2, 1>(from + x, stride, column, kh, sums + x, stride);
-                    r += 2;
-                } else {
-                    int64_t x = 0;
-                    for (; x + 4 * lanes <= stride; x += 4 * lanes) alongColumns<1, 4>(from + x, stride, column, kh, sums + x, stride);
-                    for (; x < stride; x += lanes) alongColumns<1, 1>(from + x, stride, column, kh, sums + x, stride);
-                    r += 1;
-                }
+    const int64_t kh = filter.height, kw = filter.width, terms = filter.terms;
+    if (terms == 0) {
+        const float *kernel = filter.dense.data();
+        int64_t y = 0;
+        for (; kh > 1 && y + 1 < h; y += 2)
+            inBlocks<4>(outStride, [&](auto v, int64_t x) { windows<v()>(in + y * stride + x, stride, kernel, kh, kw, out + y * outStride + x, outStride); });
+        for (; y < h; y++)
+            inBlocks<8>(outStride, [&](auto v, int64_t x) { window<v()>(in + y * stride + x, stride, kernel, kh, kw, out + y * outStride + x); });
+        return;
+    }
+    for (int64_t first = 0; first < h; first += band) {
+        const int64_t rows = std::min(band, h - first);
+        for (int64_t r = 0; r < terms;) {
+            const float *column = filter.columns.data() + r * kh;
+            // A block of all rows before the next: what it reads stays in the nearest cache.
+            auto sums = [&](auto together, auto v, int64_t x) {
+                for (int64_t y = 0; y < rows; y++)
+                    alongColumns<together(), v()>(in + (first + y) * stride + x, stride, column, kh, scratch + (y * terms + r) * stride + x, stride);
+            };
+            if (terms - r >= 4) {
+                inBlocks<2>(stride, [&](auto v, int64_t x) { sums(std::integral_constant<int, 4>(), v, x); });
+                r += 4;
+            } else if (terms - r >= 2) {
+                inBlocks<4>(stride, [&](auto v, int64_t x) { sums(std::integral_constant<int, 2>(), v, x); });
+                r += 2;
+            } else {
+                inBlocks<8>(stride, [&](auto v, int64_t x) { sums(std::integral_constant<int, 1>(), v, x); });
+                r += 1;
             }
-            int64_t x = 0;
-            for (; x + 4 * lanes <= outStride; x += 4 * lanes) window<4>(scratch + x, stride, filter.rows.data(), terms, kw, to + x);
-            for (; x < outStride; x += lanes) window<1>(scratch + x, stride, filter.rows.data(), terms, kw, to + x);
-        } else if (kh > 1 && y + 1 < h) {
-            int64_t x = 0;
-            for (; x + 4 * lanes <= outStride; x += 4 * lanes) windows<4>(from + x, stride, filter.dense.data(), kh, kw, to + x, outStride);
-            for (; x < outStride; x += lanes) windows<1>(from + x, stride, filter.dense.data(), kh, kw, to + x, outStride);
-            y++;
-        } else {
-            int64_t x = 0;
-            for (; x + 4 * lanes <= outStride; x += 4 * lanes) window<4>(from + x, stride, filter.dense.data(), kh, kw, to + x);
-            for (; x < outStride; x += lanes) window<1>(from + x, stride, filter.dense.data(), kh, kw, to + x);
         }
+        for (int64_t y = 0; y < rows; y++)
+            inBlocks<8>(outStride, [&](auto v, int64_t x) {
+                window<v()>(scratch + y * terms * stride + x, stride, filter.rows.data(), terms, kw, out + (first + y) * outStride + x);
+            });
     }
 }
 
@@ -233,7 +241,7 @@ class PlaneFilter {
     const float *operator()(const float *in, int64_t h, int64_t w, const Filter &filter, bool isMirrored) {
         padded.fill(in, h, w, filter.height / 2, filter.width / 2, isMirrored);
         outStride = (w + lanes - 1) / lanes * lanes;
-        scratch.resize(std::max<int64_t>(1, filter.terms) * padded.stride + 8 * lanes);
+        scratch.resize(band * filter.terms * padded.stride + 8 * lanes);
         result.resize(h * outStride);
         filtered(padded.values.data(), padded.stride, filter, scratch.data(), result.data(), outStride, h, w);
         return result.data();
@@ -255,10 +263,16 @@ ACUITY_CLONES void sharpenRow(const float *in, const float *residual, const floa
     }
 }
 
-/// Unsharp masking of a plane.
-void unsharpPlane(const float *in, int64_t h, int64_t w, const Filter &soft, bool isMirrored, float weight, float threshold, bool isMasked, float *out) {
+struct UnsharpMemory {
     PlaneFilter filter;
-    std::vector<float> residual(h * w), exceeds;
+    std::vector<float> residual, exceeds;
+};
+
+/// Unsharp masking of a plane.
+void unsharpPlane(const float *in, int64_t h, int64_t w, const Filter &soft, bool isMirrored, float weight, float threshold, bool isMasked,
+                  UnsharpMemory &memory, float *out) {
+    auto &[filter, residual, exceeds] = memory;
+    residual.resize(h * w);
     const float *rows = filter(in, h, w, soft, isMirrored);
     for (int64_t y = 0; y < h; y++)
         for (int64_t x = 0; x < w; x++) residual[y * w + x] = in[y * w + x] - rows[y * filter.stride() + x];

@@ -36,10 +36,12 @@ void requireImage(const at::Tensor &x, int64_t channels = 3) {
 
 // Blur.
 
-/// A picture or its planes at a time on as many threads as libtorch may use.
+struct Nothing {};
+
+/// Pictures or planes on as many threads as libtorch may use.
 template <typename Body>
 void inParallel(int64_t count, Body body) {
-    inParallel(count, at::get_num_threads(), body);
+    inParallel<Nothing>(count, at::get_num_threads(), [&](int64_t i, Nothing &) { body(i); });
 }
 
 /// Planes one after another, on a processor.
@@ -64,9 +66,8 @@ at::Tensor blurred(const at::Tensor &image, const float *kernels, int64_t count,
     for (int64_t i = 0; i < count; i++) filters.push_back(analysed(kernels + i * kh * kw, kh, kw));
     const float *from = x.data_ptr<float>();
     float *to = out.data_ptr<float>();
-    inParallel(n * c, [&](int64_t i) {
+    inParallel<PlaneFilter>(n * c, at::get_num_threads(), [&](int64_t i, PlaneFilter &apply) {
         const Filter &filter = filters[count == 1 ? 0 : i / c];
-        PlaneFilter apply;
         const float *rows = apply(from + i * h * w, h, w, filter, h > py && w > px);
         for (int64_t y = 0; y < h; y++) std::copy(rows + y * apply.stride(), rows + y * apply.stride() + w, to + (i * h + y) * w);
     });
@@ -89,9 +90,9 @@ at::Tensor unsharpOnProcessor(const at::Tensor &x, const float *taps, int64_t co
     soft.terms = 1;
     soft.columns = soft.rows = std::vector<float>(taps, taps + count);
     auto out = at::empty(x.sizes(), x.options());
-    inParallel(n * c, [&](int64_t i) {
+    inParallel<UnsharpMemory>(n * c, at::get_num_threads(), [&](int64_t i, UnsharpMemory &memory) {
         const float *from = x.data_ptr<float>() + i * h * w;
-        unsharpPlane(from, h, w, soft, isMirrored, weight[i / c], static_cast<float>(threshold), isMasked, out.data_ptr<float>() + i * h * w);
+        unsharpPlane(from, h, w, soft, isMirrored, weight[i / c], static_cast<float>(threshold), isMasked, memory, out.data_ptr<float>() + i * h * w);
     });
     return out;
 }
