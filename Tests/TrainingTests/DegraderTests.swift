@@ -37,6 +37,22 @@ import Training
         }
     }
 
+    /// Threads share the work and change nothing.
+    @Test(arguments: ["classical", "bsrgan", "real-esrgan", "camera", "screenshot"])
+    func threadsDoNotMatter(name: String) throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
+        let (high, degrader) = (try image(3), try degrader(name))
+        for seed in 1...6 as ClosedRange<UInt64> {
+            let results = try [1, 2, 3].map { threads in
+                try TorchRuntime.shared().setThreads(threads)
+                var random = SplitMix(seed: seed)
+                return try degrader(high, using: &random).low.floats()
+            }
+            #expect(results[0] == results[1] && results[0] == results[2], "\(name) \(seed)")
+        }
+    }
+
     @Test func noiseDoesNotTouchTheGlobalGenerator() throws {
         let runtime = try TorchRuntime.shared()
         let before = try runtime.randomState()

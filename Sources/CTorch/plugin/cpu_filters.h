@@ -119,17 +119,31 @@ ACUITY_INLINE int64_t bordered(int64_t i, int64_t count, bool isMirrored) {
     return i < 0 ? -i : i >= count ? 2 * count - 2 - i : i;
 }
 
-/// A plane with its borders around it, rows a multiple of a vector apart, and room to read a vector past the end.
-struct Padded {
+/// Memory for rows of whole vectors, which begin where a vector does, and room to read some vectors past the end.
+class Rows {
+  public:
+    float *of(int64_t count) {
+        values.resize(count + 9 * lanes);
+        const uintptr_t bytes = lanes * sizeof(float), begin = reinterpret_cast<uintptr_t>(values.data());
+        return reinterpret_cast<float *>((begin + bytes - 1) / bytes * bytes);
+    }
+
+  private:
     std::vector<float> values;
+};
+
+/// A plane with its borders around it, rows a multiple of a vector apart.
+struct Padded {
+    Rows memory;
+    float *values = nullptr;
     int64_t stride = 0;
 
     void fill(const float *in, int64_t h, int64_t w, int64_t py, int64_t px, bool isMirrored) {
         stride = (w + 2 * px + lanes - 1) / lanes * lanes;
-        values.resize((h + 2 * py) * stride + 8 * lanes);
+        values = memory.of((h + 2 * py) * stride);
         for (int64_t y = -py; y < h + py; y++) {
             const float *row = in + bordered(y, h, isMirrored) * w;
-            float *to = values.data() + (y + py) * stride;
+            float *to = values + (y + py) * stride;
             for (int64_t x = 0; x < px; x++) to[x] = row[bordered(x - px, w, isMirrored)];
             std::copy(row, row + w, to + px);
             for (int64_t x = w; x < w + px; x++) to[px + x] = row[bordered(x, w, isMirrored)];
@@ -207,9 +221,19 @@ ACUITY_CLONES void filtered(const float *in, int64_t stride, const Filter &filte
             inBlocks<8>(outStride, [&](auto v, int64_t x) { window<v()>(in + y * stride + x, stride, kernel, kh, kw, out + y * outStride + x); });
         return;
     }
+    // The one column of a filter of one term, four times, each a row further down.
+    std::vector<float> steps(4 * (kh + 3));
+    for (int64_t r = 0; r < 4; r++)
+        for (int64_t i = 0; i < kh; i++) steps[r * (kh + 3) + i + r] = filter.columns[i];
     for (int64_t first = 0; first < h; first += band) {
         const int64_t rows = std::min(band, h - first);
-        for (int64_t r = 0; r < terms;) {
+        if (terms == 1 && rows == band) {
+            inBlocks<2>(stride, [&](auto v, int64_t x) {
+                for (int64_t y = 0; y < band; y += 4)
+                    alongColumns<4, v()>(in + (first + y) * stride + x, stride, steps.data(), kh + 3, scratch + y * stride + x, stride);
+            });
+        }
+        for (int64_t r = terms == 1 && rows == band ? 1 : 0; r < terms;) {
             const float *column = filter.columns.data() + r * kh;
             // A block of all rows before the next: what it reads stays in the nearest cache.
             auto sums = [&](auto together, auto v, int64_t x) {
@@ -241,17 +265,16 @@ class PlaneFilter {
     const float *operator()(const float *in, int64_t h, int64_t w, const Filter &filter, bool isMirrored) {
         padded.fill(in, h, w, filter.height / 2, filter.width / 2, isMirrored);
         outStride = (w + lanes - 1) / lanes * lanes;
-        scratch.resize(band * filter.terms * padded.stride + 8 * lanes);
-        result.resize(h * outStride);
-        filtered(padded.values.data(), padded.stride, filter, scratch.data(), result.data(), outStride, h, w);
-        return result.data();
+        float *out = result.of(h * outStride);
+        filtered(padded.values, padded.stride, filter, scratch.of(band * filter.terms * padded.stride), out, outStride, h, w);
+        return out;
     }
 
     int64_t stride() const { return outStride; }
 
   private:
     Padded padded;
-    std::vector<float> scratch, result;
+    Rows scratch, result;
     int64_t outStride = 0;
 };
 
