@@ -191,9 +191,9 @@ import Training
                 try TorchOptimiser.zeroGradients(Array(trained.parameters.values))
             }.mean
             print("Compact \(features)×\(convolutions), \(batch) patches of \(side)²: forward and backward \(step) ms")
-            for json in Degradation.models.map({ "\"\($0.name)\"" }) + [#"{"name": "real-esrgan", "pool": 64, "fresh": 0.25}"#] {
+            for json in Degradation.models.map({ "\"\($0.name)\"" }) + [#"{"name": "real-esrgan", "pool": 0}"#] {
                 let sampler = try sampler(json)
-                for _ in 0..<(json.contains("pool") ? 64 / batch : 0) { _ = try sampler.pairs(batch, side: side, using: &random) }
+                for _ in 0..<(json.contains("esrgan") ? 64 / batch : 0) { _ = try sampler.pairs(batch, side: side, using: &random) }
                 let cost = try mean(48) { _ = try sampler.pairs(batch, side: side, using: &random) }
                 print("  \(json): mean \(cost.mean) ms, \(100 * cost.mean / step) % of it, most \(cost.most) ms")
             }

@@ -209,8 +209,10 @@ ACUITY_INLINE void windows(const float *in, int64_t stride, const float *kernel,
 /// Rows that are filtered together.
 const int64_t band = 8;
 
-/// A padded plane through a filter. `scratch` holds band · terms rows. Rows of `out` lie `outStride` apart, a multiple of a vector not below w.
-ACUITY_CLONES void filtered(const float *in, int64_t stride, const Filter &filter, float *scratch, float *out, int64_t outStride, int64_t h, int64_t w) {
+/// A padded plane through a filter. `scratch` holds band · terms rows; `stairs` is the
+/// column of a filter of one term four times, each time a row further down. Rows of `out` lie `outStride` apart, a multiple of a vector not below w.
+ACUITY_CLONES void filtered(const float *in, int64_t stride, const Filter &filter, const float *stairs, float *scratch, float *out, int64_t outStride,
+                            int64_t h) {
     const int64_t kh = filter.height, kw = filter.width, terms = filter.terms;
     if (terms == 0) {
         const float *kernel = filter.dense.data();
@@ -221,16 +223,12 @@ ACUITY_CLONES void filtered(const float *in, int64_t stride, const Filter &filte
             inBlocks<8>(outStride, [&](auto v, int64_t x) { window<v()>(in + y * stride + x, stride, kernel, kh, kw, out + y * outStride + x); });
         return;
     }
-    // The one column of a filter of one term, four times, each a row further down.
-    std::vector<float> steps(4 * (kh + 3));
-    for (int64_t r = 0; r < 4; r++)
-        for (int64_t i = 0; i < kh; i++) steps[r * (kh + 3) + i + r] = filter.columns[i];
     for (int64_t first = 0; first < h; first += band) {
         const int64_t rows = std::min(band, h - first);
         if (terms == 1 && rows == band) {
             inBlocks<2>(stride, [&](auto v, int64_t x) {
                 for (int64_t y = 0; y < band; y += 4)
-                    alongColumns<4, v()>(in + (first + y) * stride + x, stride, steps.data(), kh + 3, scratch + y * stride + x, stride);
+                    alongColumns<4, v()>(in + (first + y) * stride + x, stride, stairs, kh + 3, scratch + y * stride + x, stride);
             });
         }
         for (int64_t r = terms == 1 && rows == band ? 1 : 0; r < terms;) {
@@ -266,7 +264,10 @@ class PlaneFilter {
         padded.fill(in, h, w, filter.height / 2, filter.width / 2, isMirrored);
         outStride = (w + lanes - 1) / lanes * lanes;
         float *out = result.of(h * outStride);
-        filtered(padded.values, padded.stride, filter, scratch.of(band * filter.terms * padded.stride), out, outStride, h, w);
+        const int64_t kh = filter.height;
+        stairs.assign(4 * (kh + 3), 0);
+        for (int64_t r = 0; r < 4 && filter.terms == 1; r++) std::copy(filter.columns.begin(), filter.columns.end(), &stairs[r * (kh + 4)]);
+        filtered(padded.values, padded.stride, filter, stairs.data(), scratch.of(band * filter.terms * padded.stride), out, outStride, h);
         return out;
     }
 
@@ -275,6 +276,7 @@ class PlaneFilter {
   private:
     Padded padded;
     Rows scratch, result;
+    std::vector<float> stairs;
     int64_t outStride = 0;
 };
 

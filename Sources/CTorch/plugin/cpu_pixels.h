@@ -37,17 +37,11 @@ ACUITY_INLINE int32_t bitsOf(float x) {
     return bits;
 }
 
-ACUITY_INLINE float converted(int32_t x) { return static_cast<float>(x); }
-ACUITY_INLINE Lanes converted(Numbers x) { return __builtin_convertvector(x, Lanes); }
-ACUITY_INLINE Lanes floatOf(Numbers bits) { return reinterpret_cast<Lanes>(bits); }
-ACUITY_INLINE Numbers bitsOf(Lanes x) { return reinterpret_cast<Numbers>(x); }
-
 /// The natural logarithm of a positive number, within 2 units in the last place (Moshier's Cephes, logf).
-template <typename Real, typename Whole>
-ACUITY_INLINE Real logarithm(Whole representation) {
-    const Whole bits = representation - 0x3F3504F3;  // √½
-    const Real exponent = converted(bits >> 23), m = floatOf((bits & 0x7FFFFF) + 0x3F3504F3) - 1, z = m * m;
-    Real p = 7.0376836292e-2f * m - 1.1514610310e-1f;
+ACUITY_INLINE float logarithm(float x) {
+    const int32_t bits = bitsOf(x) - 0x3F3504F3;  // √½
+    const float exponent = static_cast<float>(bits >> 23), m = floatOf((bits & 0x7FFFFF) + 0x3F3504F3) - 1, z = m * m;
+    float p = 7.0376836292e-2f * m - 1.1514610310e-1f;
     p = p * m + 1.1676998740e-1f;
     p = p * m - 1.2420140846e-1f;
     p = p * m + 1.4249322787e-1f;
@@ -59,10 +53,10 @@ ACUITY_INLINE Real logarithm(Whole representation) {
 }
 
 /// 2ˣ for −126 < x ≤ 0 (Cephes, exp2f).
-ACUITY_INLINE Lanes powerOfTwo(Lanes x) {
-    const Numbers whole = __builtin_convertvector(x - 0.5f, Numbers);
-    const Lanes f = x - converted(whole);
-    Lanes p = 1.535336188319500e-4f * f + 1.339887440266574e-3f;
+ACUITY_INLINE float powerOfTwo(float x) {
+    const int32_t whole = static_cast<int32_t>(x - 0.5f);
+    const float f = x - static_cast<float>(whole);
+    float p = 1.535336188319500e-4f * f + 1.339887440266574e-3f;
     p = p * f + 9.618437357674640e-3f;
     p = p * f + 5.550332471162809e-2f;
     p = p * f + 2.402264791363012e-1f;
@@ -73,7 +67,7 @@ ACUITY_INLINE Lanes powerOfTwo(Lanes x) {
 /// A standard normal number from 24 random bits: Giles' single-precision inverse of the error function (2010).
 ACUITY_INLINE float normalOf(uint32_t random) {
     const float x = (static_cast<int32_t>(random >> 8) - (1 << 23) + 0.5f) * (1.0f / (1 << 23));
-    const float w = -logarithm<float>(bitsOf((1 - x) * (1 + x)));
+    const float w = -logarithm((1 - x) * (1 + x));
     const float a = w - 2.5f, b = std::sqrt(w) - 3;
     float p = 2.81022636e-08f, q = -0.000200214257f;
     p = p * a + 3.43273939e-07f;
@@ -173,35 +167,24 @@ ACUITY_CLONES void addSensorNoise(const float *__restrict in, int64_t count, flo
 
 // sRGB's transfer curve.
 
-ACUITY_INLINE Lanes clipped(Lanes x) {
-    const Lanes zero = {}, one = zero + 1, positive = x > zero ? x : zero;
-    return positive < one ? positive : one;
+/// 1 where a ≤ b, else 0: a weighted sum of two sides is what compilers make vectors of, a choice between them is not.
+ACUITY_INLINE float isAtMost(float a, float b) { return static_cast<float>(a <= b); }
+
+/// From sRGB's curve to linear light.
+ACUITY_WHOLE_CLONES void toLinear(const float *__restrict in, int64_t count, float *__restrict out) {
+    for (int64_t i = 0; i < count; i++) {
+        const float positive = in[i] > 0 ? in[i] : 0, v = positive < 1 ? positive : 1, isLow = isAtMost(v, 0.04045f);
+        const float curve = powerOfTwo(2.4f * 1.44269504f * logarithm((v + 0.055f) * (1 / 1.055f)));
+        out[i] = isLow * (v * (1 / 12.92f)) + (1 - isLow) * curve;
+    }
 }
 
-ACUITY_INLINE Lanes linear(Lanes x) {
-    const Lanes v = clipped(x), curve = powerOfTwo(2.4f * 1.44269504f * logarithm<Lanes>(bitsOf((v + 0.055f) * (1 / 1.055f))));
-    return v <= Lanes{} + 0.04045f ? v * (1 / 12.92f) : curve;
-}
-
-ACUITY_INLINE Lanes curved(Lanes x) {
-    const Lanes v = clipped(x), least = Lanes{} + 0.001f, base = v < least ? least : v;
-    const Lanes curve = 1.055f * powerOfTwo(1.44269504f / 2.4f * logarithm<Lanes>(bitsOf(base))) - 0.055f;
-    return v <= Lanes{} + 0.0031308f ? v * 12.92f : curve;
-}
-
-/// From sRGB's curve to linear light, or back.
-ACUITY_CLONES void transferred(const float *in, int64_t count, bool isBack, float *out) {
-    for (int64_t i = 0; i < count; i += lanes) {
-        const int64_t size = std::min(lanes, count - i);
-        float part[lanes] = {};
-        if (size < lanes) std::copy(in + i, in + count, part);
-        const Lanes x = *reinterpret_cast<const Lanes *>(size < lanes ? part : in + i), y = isBack ? curved(x) : linear(x);
-        if (size == lanes) {
-            *reinterpret_cast<Lanes *>(out + i) = y;
-        } else {
-            *reinterpret_cast<Lanes *>(part) = y;
-            std::copy(part, part + size, out + i);
-        }
+/// And back.
+ACUITY_WHOLE_CLONES void fromLinear(const float *__restrict in, int64_t count, float *__restrict out) {
+    for (int64_t i = 0; i < count; i++) {
+        const float positive = in[i] > 0 ? in[i] : 0, v = positive < 1 ? positive : 1, isLow = isAtMost(v, 0.0031308f);
+        const float curve = 1.055f * powerOfTwo(1.44269504f / 2.4f * logarithm(v > 0.001f ? v : 0.001f)) - 0.055f;
+        out[i] = isLow * (v * 12.92f) + (1 - isLow) * curve;
     }
 }
 

@@ -337,7 +337,7 @@ AcuityStatus linearise(const AcuityTensor *x, int32_t back, AcuityResult out, ch
             inParallel((count + part - 1) / part, [&](int64_t i) {
                 const float *in = from.data_ptr<float>() + i * part;
                 float *out = result.data_ptr<float>() + i * part;
-                transferred(in, std::min(part, count - i * part), back != 0, out);
+                (back ? fromLinear : toLinear)(in, std::min(part, count - i * part), out);
             });
             return result;
         }
