@@ -54,6 +54,8 @@ import Training
     }
 
     @Test func noiseDoesNotTouchTheGlobalGenerator() throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         let runtime = try TorchRuntime.shared()
         let before = try runtime.randomState()
         var random = SplitMix(seed: 1)
