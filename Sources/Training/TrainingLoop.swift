@@ -45,6 +45,8 @@ public struct TrainingProgress: Sendable {
     public var minutesLeft: Double
     /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
     public var perceptual: Double?
+    /// The same two on pictures that the recipe's degradation made, see ``Recipe/validateDegraded``; set at validations.
+    public var degraded: (psnr: Double, perceptual: Double?)?
 
     public init(
         step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
@@ -106,7 +108,9 @@ public func train(
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
         try state.average($0, precision: recipe.precision)
     }
-    let validation = try Validation(ImageShard(recipe.validation), network: network, features: objective.features, device: device, runtime: runtime)
+    let validation = try Validation(
+        ImageShard(recipe.validation), network: network, degradation: recipe.validateDegraded ? recipe.degradation : nil,
+        features: objective.features, device: device, runtime: runtime)
     if FileManager.default.fileExists(atPath: checkpoint) {
         guard resume else { throw AcuityError(.training, "\(checkpoint): exists; continue it with --resume or choose another folder") }
         try state.restore(from: checkpoint, recipe: recipe)
@@ -128,6 +132,7 @@ public func train(
     func validate() throws {
         let result = try validation(state.average)
         progress.perceptual = result.perceptual
+        progress.degraded = result.degraded
         log(.validation(progress, psnr: result.psnr))
         try record.validation(progress, psnr: result.psnr, samples: result.samples)
     }

@@ -58,9 +58,9 @@ fi
 [ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
 
 mkdir -p "$(dirname "$out")"
-# Without errno a square root is one instruction for many numbers.
+# Without errno a square root is one instruction for many numbers; without traps both sides of a choice may be computed.
 compile() {
-    $compiler -O3 -fno-math-errno -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w $strings $1 \
+    $compiler -O3 -fno-math-errno -fno-trapping-math -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w -Wno-psabi $strings $1 \
         -I"$torch/include" -I"$torch/include/torch/csrc/api/include" \
         "$here/acuity_torch.cpp" -o "$out.tmp" \
         -L"$lib" -Wl,--no-as-needed $libraries -Wl,-rpath,"$lib" $2 -Wl,--allow-shlib-undefined
