@@ -67,7 +67,7 @@ public final class NativeEngine: Engine {
     /// - Parameter precision: `nil` is fp32 for a network through whose convolutions the picture itself flows (SRCNN,
     ///   ESRGAN), because bf16 would round the picture; also where fp32 is the faster one: where most multiplications are
     ///   in 3×3 convolutions with stride 1, at least 32 channels in and out, at most twice as many in as out, no larger
-    ///   than the input, by Winograd's algorithm. Else it is bf16. Where the instruction set has no bf16 it becomes fp32,
+    ///   than the input, by Winograd's algorithm and there is no matrix unit. Else it is bf16. Where the instruction set has no bf16 it becomes fp32,
     ///   and ``PreparedModel/precision`` says so.
     public func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel {
         let network = model.network
