@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import batch
 import png
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -160,22 +161,25 @@ def main():
     global acuity
     parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
-    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals}
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals,
+              "batch": lambda folder: batch.check_batch(acuity, line, folder),
+              "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT)}
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
     arguments = parser.parse_args()
     acuity = arguments.acuity
     unknown = [name for name in arguments.checks if name not in checks]
     if unknown:
         parser.error(f"no check '{unknown[0]}'")
-    if not os.path.isdir(os.path.join(DATA, "eval")):
+    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput"}
+    if needs_sets and not os.path.isdir(os.path.join(DATA, "eval")):
         sys.exit(f"check: no evaluation sets under {DATA}/eval; set ACUITY_DATA")
 
     print("| check | figure | goal | reached |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.checks or checks:
             try:
-                checks[name](folder) if name in ("tiles", "large", "refusals") else checks[name]()
-            except (RuntimeError, OSError, KeyError, ValueError) as error:
+                checks[name]() if name in ("interpolation", "models") else checks[name](tempfile.mkdtemp(dir=folder))
+            except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
                 line(name, f"stopped: {error}", "", False)
     sys.exit(1 if failures else 0)
 

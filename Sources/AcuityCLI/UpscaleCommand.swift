@@ -21,14 +21,21 @@ struct UpscaleCommand: AsyncParsableCommand {
               acuity upscale a.png b.png -o out --long-edge 3000
               acuity upscale kitten.jpg -n lanczos3        without a network
               acuity upscale kitten.jpg -n my-model.pth    with your own weights
+              acuity upscale photos -r -o large            a folder and all in it; the tree is kept
+              acuity upscale 'scans/**/*.tif' -o out --name '{stem}_{size}.{ext}'
+              acuity upscale photos -r -o large --resume   go on where a batch was interrupted
+
+            A folder stands for the pictures in it, a quoted pattern for what matches it (** for any folders). One bad \
+            picture never stops the others. Ctrl-C lets the pictures in hand be finished; a second one ends at once.
 
             EXIT STATUS
               0 all done
               1 some pictures failed; each is named with its reason
               2 wrong usage
+              130 interrupted by Ctrl-C
             """)
 
-    @Argument(help: ArgumentHelp("Pictures to enlarge.", valueName: "input"))
+    @Argument(help: ArgumentHelp("Pictures to enlarge, folders of them, or patterns.", valueName: "input"))
     var inputs: [String] = []
 
     @Option(name: [.customShort("i"), .customLong("input")], help: ArgumentHelp("Another way to name an input.", valueName: "input"))
@@ -65,6 +72,30 @@ struct UpscaleCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("NAME_SUFFIX instead of NAME@4x.", valueName: "suffix"))
     var suffix: String?
 
+    @Option(help: ArgumentHelp(
+        "How outputs are called, of {stem} {size} {scale} {model} {source} {ext}; slashes make folders. Default: {stem}@{size}.{ext}.", valueName: "template"))
+    var name: String?
+
+    @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Look into folders inside folders too; outputs keep their tree.")
+    var recursive = false
+
+    @Flag(help: "Pass over pictures whose outputs are there already.")
+    var skipExisting = false
+
+    @Flag(help: "Go on with an interrupted batch: what its manifest calls done, and is still there, is not done again.")
+    var resume = false
+
+    @Option(help: ArgumentHelp(
+        "Journal of the batch, one JSON object a line. Default: acuity-manifest.jsonl among the outputs, for folders, patterns and from ten pictures on.",
+        valueName: "file"))
+    var manifest: String?
+
+    @Option(help: ArgumentHelp("Memory that may be used, such as 2GB. Default: half of the machine's, more for a picture that alone needs more.", valueName: "size"))
+    var memory: String?
+
+    @Flag(help: "Stay, and enlarge whatever appears in the input folders, until Ctrl-C.")
+    var watch = false
+
     @Option(name: [.customShort("t"), .customLong("tile")], parsing: .unconditional, help: ArgumentHelp(
         "Side of the tiles in pixels, at least 32; 0 chooses. Changes memory use, not the result.", valueName: "tile"))
     var tile = 0
@@ -88,39 +119,22 @@ struct UpscaleCommand: AsyncParsableCommand {
     func run() async throws {
         let inputs = inputs + moreInputs
         guard !inputs.isEmpty else { throw AcuityError(.usage, "no input: acuity upscale INPUT...") }
-        let options = try writingOptions()
+        guard !(skipExisting && overwrite) else { throw AcuityError(.usage, "give one of --skip-existing and --overwrite") }
+        let budget = try memory.map(ByteCount.init(parsing:))
+        let template = try nameTemplate()
+        let writing = try writingOptions()
         let upscaler = try makeUpscaler()
-        if let suffix, suffix.contains("/") { throw AcuityError(.usage, "suffix \(suffix): must not hold a slash") }
-        if let output {
-            if isFolder(inputs) {
-                try makeFolder(output)
-            } else {
-                _ = try Picture.format(for: output, options: options)
-            }
+        if case .factor = upscaler.target {} else if template.holds(.scale) {
+            throw AcuityError(.usage, "name \(name ?? ""): {scale} is known only with --scale; {size} always is")
         }
-        Interruption.deleteUnfinishedFiles()
-
-        var failures = 0
-        var written = Set<String>()
-        for (index, input) in inputs.enumerated() {
-            let line = ProgressLine(label: inputs.count > 1 ? "[\(index + 1)/\(inputs.count)] \(input)" : input)
-            do {
-                let report = try await upscale(input, with: upscaler, options: options, among: inputs, written: &written, progress: line)
-                line.finish()
-                if json { print(try report.line) } else if verbose { note("\(report.output): \(report.width)×\(report.height), \(seconds(report.seconds)) s") }
-            } catch let error as CancellationError {
-                line.finish()
-                throw error
-            } catch {
-                line.finish()
-                failures += 1
-                let message = (error as? AcuityError)?.message ?? "\(input): \(error)"
-                note(message.contains(input) ? message : "\(input): \(message)")
-                if json { print(try Failure(input: input, error: message).line) }
-            }
-            fflush(nil)
-        }
-        if failures > 0 { throw ExitCode(1) }
+        let outputs = BatchOutputs(
+            place: try place(for: inputs, writing), name: template, target: upscaler.target, model: modelName,
+            format: writing.format, keepsFormat: format == "same")
+        var run = UpscaleRun(
+            inputs: inputs,
+            batch: Batch.Options(upscaler: upscaler, outputs: outputs, writing: writing, skipsExisting: skipExisting, resumes: resume, memory: budget),
+            isRecursive: recursive, manifest: manifest, isWatching: watch, json: json, verbose: verbose)
+        try await run.run()
     }
 
     // MARK: - What was asked for
@@ -152,110 +166,39 @@ struct UpscaleCommand: AsyncParsableCommand {
         return options
     }
 
-    private func isFolder(_ inputs: [String]) -> Bool {
-        guard let output else { return false }
+    private func nameTemplate() throws -> NameTemplate {
+        guard let suffix else { return try NameTemplate(name ?? "{stem}@{size}.{ext}") }
+        guard name == nil else { throw AcuityError(.usage, "give one of --name and --suffix") }
+        guard !suffix.contains(where: { "/{}".contains($0) }) else { throw AcuityError(.usage, "suffix \(suffix): must not hold slashes and braces") }
+        return try NameTemplate("{stem}_\(suffix).{ext}")
+    }
+
+    /// What the model is called in names: a weights file without its folder and extension.
+    private var modelName: String {
+        guard model.contains("/") || model.contains(".") else { return model }
+        return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent
+    }
+
+    /// Where the outputs go; a folder for them is made if it is not there, its own folder must be.
+    private func place(for inputs: [String], _ writing: Picture.WritingOptions) throws -> BatchOutputs.Place {
+        guard let output else { return .besideInputs }
         var isFolder: ObjCBool = false
-        return inputs.count > 1 || output.hasSuffix("/") || (FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) && isFolder.boolValue)
-    }
-
-    /// Makes the folder for the outputs if it is not there; its own folder must be.
-    private func makeFolder(_ path: String) throws {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        guard ImageFormat(named: URL(fileURLWithPath: path).pathExtension) == nil else {
-            throw AcuityError(.usage, "\(path): several inputs need a folder as their output")
+        let exists = FileManager.default.fileExists(atPath: output, isDirectory: &isFolder)
+        guard inputs.count > 1 || output.hasSuffix("/") || (exists && isFolder.boolValue) || watch || name != nil || PictureSearch.needsSearch(inputs) else {
+            _ = try Picture.format(for: output, options: writing)
+            return .file(output)
         }
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-        } catch {
-            throw AcuityError(.file, "\(path): the folder cannot be made")
+        guard !exists || isFolder.boolValue else { throw AcuityError(.usage, "\(output): several inputs need a folder as their output") }
+        if !exists {
+            guard ImageFormat(named: URL(fileURLWithPath: output).pathExtension) == nil else {
+                throw AcuityError(.usage, "\(output): several inputs need a folder as their output")
+            }
+            do {
+                try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: false)
+            } catch {
+                throw AcuityError(.file, "\(output): the folder cannot be made")
+            }
         }
-    }
-
-    /// Where the result of `input` goes.
-    private func destination(of input: String, format: ImageFormat, among inputs: [String]) -> String {
-        if let output, !isFolder(inputs) { return output }
-        let url = URL(fileURLWithPath: input)
-        let name = url.deletingPathExtension().lastPathComponent + (suffix.map { "_" + $0 } ?? sizeSuffix) + "." + format.fileExtension
-        if let output { return (output.hasSuffix("/") ? output : output + "/") + name }
-        let slash = input.lastIndex(of: "/")
-        return (slash.map { String(input[...$0]) } ?? "") + name
-    }
-
-    private var sizeSuffix: String {
-        if let width { return "@\(width)w" }
-        if let height { return "@\(height)h" }
-        if let longEdge { return "@\(longEdge)px" }
-        let factor = scale ?? 4
-        return factor == factor.rounded() ? "@\(Int(factor))x" : "@\(factor)x"
-    }
-
-    // MARK: - One picture
-
-    private func upscale(
-        _ input: String, with upscaler: Upscaler, options: Picture.WritingOptions, among inputs: [String],
-        written: inout Set<String>, progress: ProgressLine
-    ) async throws -> Report {
-        let clock = ContinuousClock()
-        let start = clock.now
-        var options = options
-        if format == "same" {
-            let own = try ImageFormat(contentsOf: input)
-            options.format = own.isWritable ? own : .png
-        } else if options.format == nil, output == nil || isFolder(inputs) {
-            options.format = .png
-        }
-        let path = destination(of: input, format: options.format ?? .png, among: inputs)
-        let identity = URL(fileURLWithPath: path).standardizedFileURL.path
-        guard !written.contains(identity) else {
-            throw AcuityError(.file, "\(input): its output \(path) is also that of an earlier input")
-        }
-        let picture = try Picture(contentsOf: input)
-        let size = try upscaler.outputSize(width: picture.width, height: picture.height)
-        try picture.checkWriting(to: path, options: options, width: size.width, height: size.height)
-        let read = clock.now
-        let result = try await upscaler.upscale(picture) { progress.show($0) }
-        let enlarged = clock.now
-        try result.write(to: path, options: options)
-        written.insert(identity)
-        let end = clock.now
-        progress.finish()
-        if verbose {
-            note("\(input): \(picture.width)×\(picture.height), read \(seconds(read - start)) s, enlarged \(seconds(enlarged - read)) s, written \(seconds(end - enlarged)) s")
-        }
-        return Report(
-            input: input, output: path, model: model, width: result.width, height: result.height,
-            seconds: (end - start) / .seconds(1), secondsEnlarging: (enlarged - read) / .seconds(1))
-    }
-
-    private struct Report: Encodable {
-        let input: String
-        let output: String
-        let model: String
-        let width: Int
-        let height: Int
-        let seconds: Double
-        let secondsEnlarging: Double
-    }
-
-    private struct Failure: Encodable {
-        let input: String
-        let error: String
+        return .folder(output)
     }
 }
-
-extension Encodable {
-    /// One line of JSON.
-    fileprivate var line: String {
-        get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            return try String(decoding: encoder.encode(self), as: UTF8.self)
-        }
-    }
-}
-
-private func seconds(_ value: Double) -> String { String(format: "%.2f", value) }
-private func seconds(_ value: Duration) -> String { seconds(value / .seconds(1)) }
-
-private func note(_ message: String) { FileHandle.standardError.write(Data("acuity: \(message)\n".utf8)) }
