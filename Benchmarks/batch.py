@@ -51,7 +51,7 @@ def broken(acuity, folder):
         "header.png": whole[:33],
         "half.png": whole[: len(whole) // 2],
         "crc.png": portable(24, 16, crc=0),
-        "deflate.png": portable(24, 16, spoil=lambda data: data[:9] + bytes([data[9] ^ 255]) + data[10:]),
+        "deflate.png": portable(24, 16, spoil=lambda data: data[:2] + b"\xff" * 40 + data[42:]),
         "short.png": portable(24, 16, rows=b"\0" * 200),
         "huge.png": portable(100_000, 100_000),
         "flat.png": portable(0, 16),

@@ -49,7 +49,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         "Factor from 0.25 to 16; need not be whole. Default: 4.", valueName: "factor"))
     var scale: Double?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Width of the result in pixels, instead of a factor.", valueName: "pixels"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Width of the result in pixels, instead of a factor; up to 16 times as large, or as small as you like.", valueName: "pixels"))
     var width: Int?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Height of the result in pixels, instead of a factor.", valueName: "pixels"))
@@ -57,6 +57,9 @@ struct UpscaleCommand: AsyncParsableCommand {
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Longer side of the result in pixels, instead of a factor.", valueName: "pixels"))
     var longEdge: Int?
+
+    @Option(help: ArgumentHelp("Box that the result fits into, such as 1920x1080, instead of a factor; its shape is kept.", valueName: "WxH"))
+    var fit: String?
 
     @Option(name: [.customShort("n"), .customLong("model"), .customLong("model-name"), .customLong("model_name")], help: ArgumentHelp(
         "An installed model (acuity models lists them), nearest, bilinear, bicubic, lanczos3, or a weights file.", valueName: "model"))
@@ -140,9 +143,10 @@ struct UpscaleCommand: AsyncParsableCommand {
     // MARK: - What was asked for
 
     private func makeUpscaler() throws -> Upscaler {
-        let targets: [Upscaler.Target] =
-            [scale.map { .factor($0) }, width.map { .width($0) }, height.map { .height($0) }, longEdge.map { .longEdge($0) }].compactMap { $0 }
-        guard targets.count <= 1 else { throw AcuityError(.usage, "give one of --scale, --width, --height and --long-edge") }
+        let targets: [Upscaler.Target?] =
+            [scale.map { .factor($0) }, width.map { .width($0) }, height.map { .height($0) }, longEdge.map { .longEdge($0) }, try fit.map(box)]
+        let target = targets.compactMap { $0 }
+        guard target.count <= 1 else { throw AcuityError(.usage, "give one of --scale, --width, --height, --long-edge and --fit") }
         if let threads, threads < 1 || threads > 1024 { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
         guard tile == 0 || tile >= 32 else { throw AcuityError(.usage, "tile \(tile): must be 0 or at least 32") }
         let precision = try precision.map { name in
@@ -150,8 +154,16 @@ struct UpscaleCommand: AsyncParsableCommand {
             return precision
         }
         return try Upscaler(
-            .named(model, threads: threads), target: targets.first ?? .factor(4),
+            .named(model, threads: threads), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision)
+    }
+
+    private func box(_ text: String) throws -> Upscaler.Target {
+        let sides = text.lowercased().split(omittingEmptySubsequences: false) { $0 == "x" || $0 == "×" }.map { Int($0) }
+        guard sides.count == 2, let width = sides[0], let height = sides[1], width > 0, height > 0 else {
+            throw AcuityError(.usage, "fit \(text): must be a box such as 1920x1080")
+        }
+        return .fit(width: width, height: height)
     }
 
     private func writingOptions() throws -> Picture.WritingOptions {

@@ -133,6 +133,8 @@ final class UpscaleReport: Sendable {
     private let isBatch: Bool
     private let line = ProgressLine(label: "")
     private let failed = Mutex<[String]>([])
+    /// Pictures that were enlarged beyond what they support.
+    private let advised = Mutex(0)
     /// Failures that fit on a screen have been seen as they came.
     private static let screen = 20
 
@@ -152,6 +154,10 @@ final class UpscaleReport: Sendable {
         case .settled(let record, let earlier):
             line.finish()
             if record.verdict == .failed { return fail(record) }
+            if let advice = record.advice {
+                advised.withLock { $0 += 1 }
+                if !isBatch || verbose { note("\(record.input): \(advice)") }
+            }
             if json {
                 write(record)
             } else if verbose {
@@ -190,7 +196,10 @@ final class UpscaleReport: Sendable {
         if summary.left > 0 { counts.append("\(summary.left) left") }
         let megapixels = Double(summary.pixels) / 1e6
         let rate = summary.done > 0 ? String(format: " (%.1f megapixels a second)", megapixels / max(summary.seconds, 1e-3)) : ""
-        note("\(counts.joined(separator: ", ")) in \(ProgressLine.duration(summary.seconds))\(rate)" + (manifest.map { "; manifest: \($0)" } ?? ""))
+        let time = summary.seconds < 10 ? String(format: "%.1f s", summary.seconds) : ProgressLine.duration(summary.seconds)
+        note("\(counts.joined(separator: ", ")) in \(time)\(rate)" + (manifest.map { "; manifest: \($0)" } ?? ""))
+        let advised = advised.withLock { $0 }
+        if advised > 0, !verbose { note("\(advised) of them support less than was asked for (-v names them, acuity inspect says why)") }
         let count = summary.done + summary.earlier + summary.skipped + failed.count
         if !failed.isEmpty, count > Self.screen {
             note("what failed:")

@@ -12,6 +12,8 @@ public struct Upscaler: Sendable {
         case height(Int)
         /// The longer side has this many pixels.
         case longEdge(Int)
+        /// As large as fits into a box of this many pixels.
+        case fit(width: Int, height: Int)
     }
 
     /// What makes the new pixels.
@@ -21,7 +23,7 @@ public struct Upscaler: Sendable {
         case network(any Engine, [Int: Model])
     }
 
-    /// The factors that are allowed, whichever way a target is given.
+    /// The factors that may be asked for. A size may ask for a smaller one too, but not for a larger.
     public static let factors = 0.25...16.0
 
     /// Width of the mirrored frame around a picture, input pixels; what zero padding does to a network fades within it.
@@ -49,6 +51,8 @@ public struct Upscaler: Sendable {
             }
         case .width(let n), .height(let n), .longEdge(let n):
             guard n > 0 else { throw AcuityError(.usage, "size \(n): must be at least one pixel") }
+        case .fit(let width, let height):
+            guard width > 0, height > 0 else { throw AcuityError(.usage, "size \(width)×\(height): must be at least one pixel a side") }
         }
         if case .side(let side) = tiles, side < 32 {
             throw AcuityError(.usage, "tile size \(side): must be at least 32 pixels")
@@ -77,9 +81,11 @@ public struct Upscaler: Sendable {
             case .width(let n): Double(n) / Double(width)
             case .height(let n): Double(n) / Double(height)
             case .longEdge(let n): Double(n) / Double(max(width, height))
+            case .fit(let w, let h): min(Double(w) / Double(width), Double(h) / Double(height))
             }
-        guard Upscaler.factors.contains(factor) else {
-            throw AcuityError(.usage, "\(width)×\(height) pixels would be scaled by \(factor), which must lie between 0.25 and 16")
+        guard factor <= Upscaler.factors.upperBound else {
+            let tenths = (factor * 10).rounded() / 10
+            throw AcuityError(.usage, "\(width)×\(height) pixels would be enlarged \(tenths) times, more than the \(Int(Upscaler.factors.upperBound)) that are possible")
         }
         // The side that was asked for comes out exactly; the products stay far below 2⁵³.
         let result = (max(1, Int((Double(width) * factor).rounded())), max(1, Int((Double(height) * factor).rounded())))

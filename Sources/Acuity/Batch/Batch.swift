@@ -216,7 +216,10 @@ package final class Batch: Sendable {
         let clock = ContinuousClock()
         guard mayBegin else { return nil }
         let start = clock.now
-        let picture = try await onFileThread { try self.read(work) }
+        let (picture, advice) = try await onFileThread {
+            let picture = try self.read(work)
+            return (picture, try self.advice(on: picture, work))
+        }
         let enlarged: (record: BatchRecord, result: Picture)? = try await network.holding(1) {
             guard mayBegin else { return nil }
             var record = try await onFileThread { try self.begin(record, work) }
@@ -231,6 +234,7 @@ package final class Batch: Sendable {
             try result.write(to: work.output, options: work.options)
             var record = record
             record.verdict = .done
+            record.advice = advice
             record.seconds = (clock.now - start) / .seconds(1)
             if let manifest = self.options.manifest {
                 record.outputFile = BatchRecord.File(at: work.output, like: nil)
@@ -262,6 +266,19 @@ package final class Batch: Sendable {
         if case .folder(let folder) = options.outputs.place { try makeFolders(for: work.output, in: folder) }
         try picture.checkWriting(to: work.output, options: work.options, width: size.width, height: size.height)
         return picture
+    }
+
+    /// What the person should know about enlarging this picture this much; judged by its middle, to be quick.
+    private func advice(on picture: Picture, _ work: Work) throws -> String? {
+        let size = try upscaler.outputSize(width: picture.width, height: picture.height)
+        let factor = Double(size.width * size.height) / Double(picture.width * picture.height)
+        if (size.width, size.height) == (picture.width, picture.height), case .network(_, let models) = upscaler.method, models[1] == nil {
+            return "\(options.outputs.model) has no network of scale 1, so the picture keeps its pixels as they are"
+        }
+        guard factor > 1 else { return nil }
+        let quality = picture.format == .jpeg ? JPEGHeader.quality(ofFile: work.input) : nil
+        let support = EnlargementSupport(PictureMeasures(picture.pixels, side: 512), width: picture.width, height: picture.height, jpegQuality: quality)
+        return support.advice(enlarging: factor.squareRoot())
     }
 
     /// Enters that the picture is begun.

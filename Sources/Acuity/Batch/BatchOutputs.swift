@@ -110,6 +110,7 @@ extension Upscaler.Target {
         case .width(let n): "\(n)w"
         case .height(let n): "\(n)h"
         case .longEdge(let n): "\(n)px"
+        case .fit(let width, let height): "\(width)x\(height)"
         }
     }
 }
