@@ -58,7 +58,7 @@ struct InspectCommand: ParsableCommand {
         line("picture", "\(i.width)×\(i.height), \(number(Double(i.width * i.height) / 1e6, 2)) megapixels, \(i.depth) bit \(i.isGrey ? "grey" : "colour")\(i.hasAlpha ? " with transparency" : "")")
         line("file", "\(i.format.uppercased()), \(ByteCount(i.bytes))\(i.carries.isEmpty ? "" : ", with \(i.carries.joined(separator: ", "))")")
         if let quality = i.jpegQuality { line("JPEG quality", "about \(quality)") }
-        line("noise", "σ \(number(i.noise)) of 255" + (i.noise < 1 ? ", clean" : i.noise < 4 ? ", slight" : i.noise < 10 ? ", visible" : ", strong"))
+        line("noise", "σ \(number(i.noise)) of 255 at most" + (i.noise < 1 ? ", clean" : i.noise < 4 ? ", slight" : i.noise < 10 ? ", visible" : ", strong"))
         line("blur", i.blur.map { "σ \(number($0)) pixels at the sharpest edges" + ($0 < 0.6 ? ", sharp" : $0 < 1.2 ? ", a little soft" : ", blurred") } ?? "no edges to measure it by")
         if let width = i.realWidth, let height = i.realHeight {
             line("real resolution", width >= i.width ? "all of it" : "about \(width)×\(height): blurred, or enlarged before")

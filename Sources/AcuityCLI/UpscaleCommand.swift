@@ -200,9 +200,13 @@ struct UpscaleCommand: AsyncParsableCommand {
             _ = try Picture.format(for: output, options: writing)
             return .file(output)
         }
+        let named = ImageFormat(named: URL(fileURLWithPath: output).pathExtension) != nil
+        if inputs.count == 1, PictureSearch.needsSearch(inputs), exists ? !isFolder.boolValue : named {
+            throw AcuityError(.file, "\(inputs[0]): stands for many pictures and needs a folder for its outputs, not \(output)")
+        }
         guard !exists || isFolder.boolValue else { throw AcuityError(.usage, "\(output): several inputs need a folder as their output") }
         if !exists {
-            guard ImageFormat(named: URL(fileURLWithPath: output).pathExtension) == nil else {
+            guard !named else {
                 throw AcuityError(.usage, "\(output): several inputs need a folder as their output")
             }
             do {

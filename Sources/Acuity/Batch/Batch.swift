@@ -277,7 +277,7 @@ package final class Batch: Sendable {
         }
         guard factor > 1 else { return nil }
         let quality = picture.format == .jpeg ? JPEGHeader.quality(ofFile: work.input) : nil
-        let support = EnlargementSupport(PictureMeasures(picture.pixels, side: 512), width: picture.width, height: picture.height, jpegQuality: quality)
+        let support = EnlargementSupport(PictureMeasures(forSupportOf: picture.pixels), width: picture.width, height: picture.height, jpegQuality: quality)
         return support.advice(enlarging: factor.squareRoot())
     }
 

@@ -46,7 +46,8 @@ package struct Inspection: Sendable, Codable, Hashable {
         let header = try PictureHeader(contentsOf: path)
         let picture = try Picture(contentsOf: path)
         let quality = header.format == .jpeg ? JPEGHeader.quality(ofFile: path) : nil
-        let measures = PictureMeasures(picture.pixels)
+        // Colours under transparent pixels are nobody's to see.
+        let measures = PictureMeasures(picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels)
         let support = EnlargementSupport(measures, width: picture.width, height: picture.height, jpegQuality: quality)
         let choice = Inspection.choice(measures, jpegQuality: quality, among: try catalogue.entries())
 
@@ -103,7 +104,7 @@ package struct Inspection: Sendable, Codable, Hashable {
             limits.append("detail finer than \((1 / resolution * 10).rounded() / 10) pixels: there is none in the file")
         }
         if let quality = jpegQuality, quality < 75 { limits.append("texture and colour edges that JPEG quality \(quality) has dropped") }
-        if measures.noise > 4 { limits.append("detail weaker than the noise") }
+        if measures.noise > 4 { limits.append("detail weaker than the noise, of σ \(Int(measures.noise.rounded())) at most") }
         // Drawings are white and black on purpose.
         if measures.textShare < 0.5 {
             if measures.white > 0.01 { limits.append("what was in the \(percent(measures.white)) of pixels that are pure white") }

@@ -5,7 +5,7 @@ package import SuperResolution
 
 /// Measures of a picture's luma.
 package struct PictureMeasures: Sendable, Hashable {
-    /// Standard deviation of the noise, levels of 255.
+    /// Standard deviation of the noise, levels of 255. Where texture covers everything, it counts as noise.
     package var noise: Double
     /// Standard deviation of the Gaussian that would blur an ideal edge as much as the sharpest edges are, pixels. Below 0.6
     /// is sharp. Nil where there are no edges.
@@ -20,8 +20,17 @@ package struct PictureMeasures: Sendable, Hashable {
     package var white: Double
     package var black: Double
 
-    /// - Parameter side: looks at no more than this many pixels a side, in the middle.
-    package init(_ pixels: PixelBuffer, side: Int = 4096) { self.init(Luma(pixels, side: side)) }
+    /// Looks at no more than 4096 pixels a side, in the middle.
+    package init(_ pixels: PixelBuffer) { self.init(Luma(pixels, side: 4096)) }
+
+    /// Only what decides how far the picture can be enlarged, ``noise`` and ``resolution``, from 512 pixels a side.
+    package init(forSupportOf pixels: PixelBuffer) {
+        let luma = Luma(pixels, side: 512)
+        noise = luma.noise
+        repetition = luma.repetition
+        resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
+        (textShare, white, black) = (0, 0, 0)
+    }
 
     init(_ luma: Luma) {
         noise = luma.noise

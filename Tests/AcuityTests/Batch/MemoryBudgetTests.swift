@@ -32,19 +32,19 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         var pictures: [FoundPicture] = []
-        for index in 0..<8 {
+        for index in 0..<4 {
             let path = folder.appendingPathComponent("\(index).png").path
-            try Picture(pixels: pixels(700)).write(to: path)
+            try Picture(pixels: pixels(1600)).write(to: path)
             pictures.append(FoundPicture(path: path))
         }
-        for (memory, most) in [(300, 1), (1000, 2)] {
+        for (memory, most) in [(240, 1), (1000, 2)] {
             let watcher = try Watcher()
             let upscaler = try Upscaler(.network(watcher, [2: watcher.model]), target: .factor(2))
             let outputs = BatchOutputs(
                 place: .besideInputs, name: try NameTemplate("{stem}_\(memory).{ext}"), target: .factor(2), model: "watcher", format: nil)
             let batch = try Batch(.init(upscaler: upscaler, outputs: outputs, memory: ByteCount(memory << 20)))
             let summary = try await batch.run(pictures) { _ in }
-            #expect(summary.done == 8 && summary.failed == 0)
+            #expect(summary.done == 4 && summary.failed == 0)
             #expect(watcher.state.withLock(\.most) == most, "\(memory) MB")
         }
     }
