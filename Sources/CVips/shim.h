@@ -40,6 +40,23 @@ static inline VipsImage *cvips_open(VipsSource *source, CVipsFormat format) {
     return failed ? NULL : image;
 }
 
+/// Decodes into memory, on the calling thread. vips_image_copy_memory() may report success although a worker has failed:
+/// it looks for errors as soon as the last piece of work is handed out, not when it is finished (8.14).
+static inline VipsImage *cvips_decode(VipsImage *in) {
+    VipsImage *out = vips_image_new_memory();
+    VipsRegion *region = vips_region_new(in);
+    int failed = vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL);
+    for (int y = 0; y < in->Ysize && !failed; y += 16) {
+        VipsRect strip = {0, y, in->Xsize, VIPS_MIN(16, in->Ysize - y)};
+        failed = vips_region_prepare(region, &strip);
+        for (int row = y; row < y + strip.height && !failed; row++)
+            failed = vips_image_write_line(out, row, VIPS_REGION_ADDR(region, 0, row));
+    }
+    g_object_unref(region);
+    if (failed) g_object_unref(out);
+    return failed ? NULL : out;
+}
+
 static inline VipsImage *cvips_autorotate(VipsImage *in) {
     VipsImage *out = NULL;
     return vips_autorot(in, &out, NULL) ? NULL : out;

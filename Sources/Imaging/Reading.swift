@@ -53,7 +53,7 @@ extension Picture {
         guard header.bands <= 5 else { throw AcuityError(.image, "\(header.bands) channels are not understood") }
 
         // Decoding happens here, once; everything after works on memory.
-        let decoded = try header.map(vips_image_copy_memory)
+        let decoded = try header.map(cvips_decode)
         let upright = try decoded.map(cvips_autorotate)
         var metadata = try upright.map { cvips_crop($0, 0, 0, 1, 1) }.map(vips_image_copy_memory)
 

@@ -11,8 +11,11 @@ extension Upscaler {
         let target = try outputSize(width: width, height: height)
         let result = target.width * target.height * channels * depth
         let strips = 48 << 20
-        guard case .network(_, let models) = method else { return (width * height * channels * depth) + result + strips }
-        var peak = width * height * channels * depth + result + strips
+        // The step to the exact size goes strip by strip.
+        func resampling(from samples: Int) -> Int { samples + result + strips }
+        guard case .network(_, let models) = method else { return resampling(from: width * height * channels * depth) }
+        var peak = 0
+        var last = (width: width, height: height, bytes: width * height * channels * depth)
         for pass in try passes(from: (width, height), to: target, scales: models.keys.sorted()) {
             guard let network = models[pass.scale]?.network else { continue }
             let isLast = pass.width * pass.scale >= target.width && pass.height * pass.scale >= target.height
@@ -21,8 +24,9 @@ extension Upscaler {
             let tile = tiling(of: network, width: pass.width, height: pass.height).tiling.tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             // What goes in and what of it is kept, both before and after, as floats.
             peak = max(peak, buffers + tile * max(3, channels) * 4 * 2 * (1 + area))
+            last = (pass.width * pass.scale, pass.height * pass.scale, before * area * (isLast ? depth : 2))
         }
-        return peak
+        return (last.width, last.height) == target ? peak : max(peak, resampling(from: last.bytes))
     }
 
     /// The same upscaler with tiles whose rasters take about this many bytes at most, where its tiles are not fixed.
