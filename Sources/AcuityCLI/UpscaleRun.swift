@@ -91,26 +91,14 @@ struct UpscaleRun {
 
     /// Enlarges what is in the folders and what appears there, until interrupted.
     private func watch(_ work: Batch, _ search: PictureSearch, _ report: UpscaleReport) async throws {
-        let (stops, stopped) = AsyncStream.makeStream(of: Void.self)
-        Interruption.finishFirst {
-            work.stop()
-            stopped.finish()
-        }
+        Interruption.finishFirst { work.stop() }
         note("watching \(inputs.joined(separator: ", ")); Ctrl-C ends")
-        let task = Task {
-            var watched = WatchedFolders(inputs, search: search)
-            while !Task.isCancelled {
-                let pictures = work.withoutOutputs(watched.settled())
-                if !pictures.isEmpty { report.conclude(try await work.run(pictures) { report.take($0) }, manifest: nil) }
-                try await Task.sleep(for: .milliseconds(500))
-            }
+        var watched = WatchedFolders(inputs, search: search)
+        while !work.isStopped {
+            let pictures = work.withoutOutputs(watched.settled())
+            if !pictures.isEmpty { report.conclude(try await work.run(pictures) { report.take($0) }, manifest: nil) }
+            try await Task.sleep(for: .milliseconds(500))
         }
-        let end = Task {
-            for await _ in stops {}
-            task.cancel()
-        }
-        defer { end.cancel() }
-        do { try await task.value } catch is CancellationError {}
         if report.failures > 0 { throw ExitCode(1) }
     }
 }

@@ -48,7 +48,7 @@ package final class Batch: Sendable {
     /// The engine takes turns anyway; a second picture fills the gaps between its tiles.
     private let network = Allowance(2)
     private let files = DispatchQueue(label: "acuity.files", attributes: .concurrent)
-    private let isStopped = Mutex(false)
+    private let stopped = Mutex(false)
 
     /// What the process needs beside its pictures: code, weights, the engine's buffers.
     private static let overhead = 160 << 20
@@ -68,9 +68,9 @@ package final class Batch: Sendable {
     }
 
     /// Begins no more pictures; those in the engine or being written are finished.
-    package func stop() { isStopped.withLock { $0 = true } }
+    package func stop() { stopped.withLock { $0 = true } }
 
-    private var mayBegin: Bool { !isStopped.withLock { $0 } }
+    package var isStopped: Bool { stopped.withLock { $0 } }
 
     /// Everything that decides what a picture's output is.
     private static func settings(_ options: Options) -> [String: String] {
@@ -111,7 +111,7 @@ package final class Batch: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<min(lanes, max(1, pictures.count)) {
                 group.addTask { [self] in
-                    while mayBegin, let begun = try await onFileThread({ self.next(of: queue) }) {
+                    while !isStopped, let begun = try await onFileThread({ self.next(of: queue) }) {
                         try Task.checkCancellation()
                         switch begun {
                         case .settled(let index, let record, let earlier): course.settle(index, record, earlier: earlier)
@@ -214,14 +214,14 @@ package final class Batch: Sendable {
     /// - Returns: nil if the batch was stopped before the picture was begun.
     private func enlargeHoldingMemory(_ work: Work, _ record: BatchRecord, _ course: BatchCourse) async throws -> BatchRecord? {
         let clock = ContinuousClock()
-        guard mayBegin else { return nil }
+        guard !isStopped else { return nil }
         let start = clock.now
         let (picture, advice) = try await onFileThread {
             let picture = try self.read(work)
             return (picture, try self.advice(on: picture, work))
         }
         let enlarged: (record: BatchRecord, result: Picture)? = try await network.holding(1) {
-            guard mayBegin else { return nil }
+            guard !isStopped else { return nil }
             var record = try await onFileThread { try self.begin(record, work) }
             let read = clock.now
             let result = try await upscaler.upscale(picture) { course.advance(work.index, $0) }
