@@ -55,7 +55,7 @@ let package = Package(
         target("Training", ["SuperResolution", "TorchEngine"]),
         tests("Training", ["SuperResolution", "TorchEngine", "Imaging"]),
         target("Evaluation", ["SuperResolution"]),
-        tests("Evaluation", ["SuperResolution"]),
+        tests("Evaluation", ["SuperResolution", "Imaging"]),
         target("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "CModels"]),
         tests("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "Evaluation"]),
 

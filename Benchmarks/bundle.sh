@@ -42,8 +42,9 @@ recipe = {"name": "drawn-x2", "architecture": {"name": "Compact", "features": 16
           "initialisation": "identity", "validate_every": 10, "checkpoint_every": 5}
 json.dump(recipe, open(f"{here}/drawn-x2.json", "w"))
 json.dump(dict(recipe, name="second"), open(f"{here}/second.json", "w"))
+json.dump(dict(recipe, name="third", warm_start="runs/second/final.safetensors"), open(f"{here}/third.json", "w"))
 PY
-(cd "$work/home" && "$root/run" gpu-bundle drawn-x2.json second.json -o bundle) >&2
+(cd "$work/home" && "$root/run" gpu-bundle drawn-x2.json second.json third.json -o bundle) >&2
 tar xf "$work/home/bundle.tar" -C "$work/there"
 
 # Tools, but neither Swift nor libvips nor pkg-config; no home, no cache.
@@ -58,7 +59,7 @@ there() { (cd / && env -i PATH="$work/bin" HOME="$work/none" PYTHONPATH="$torch:
 ! PATH=$work/bin command -v swift pkg-config vips || stop "the path still holds Swift or libvips"
 
 code=0
-there drawn-x2 second "$minutes" --device cpu || code=$?
+there drawn-x2 second,third "$minutes" --device cpu || code=$?
 [[ $code == 3 ]] || stop "the first piece ended with $code, not 3 (to be continued)"
 [[ -s $work/out/drawn-x2/checkpoint.safetensors ]] || stop "no checkpoint came back"
 say "stopped and handed back a checkpoint; going on in a fresh copy from what came back"
@@ -66,11 +67,12 @@ mv "$work/out" "$work/first"
 rm -rf "$work/there/bundle"
 tar xf "$work/home/bundle.tar" -C "$work/there"
 code=0
-there drawn-x2 second "$(python3 -c "print($minutes * 4)")" --from "$work/first" --device cpu --total "$minutes" || code=$?
+there drawn-x2 second,third "$(python3 -c "print($minutes * 4)")" --from "$work/first" --device cpu --total "$minutes" || code=$?
 [[ $code == 0 ]] || stop "the second piece ended with $code"
 tar xzf "$work/out/records.tar.gz" -C "$work"
 grep -q 'resumed at step' "$work/runs/drawn-x2/trainer.log" || stop "the second piece did not resume"
 grep -q 'TFLOP/s' "$work/runs/drawn-x2/trainer.log" || stop "no throughput was reported"
+grep -q 'tensors copied' "$work/runs/third/trainer.log" || stop "the third did not start from what the second left"
 grep -q "libtorch $version" "$work/runs/drawn-x2/trainer.log" || stop "another libtorch was used"
 "$python" - "$work/out/drawn-x2/final.safetensors" <<'PY' || stop "the weights that came back are not finite"
 import json, struct, sys

@@ -129,15 +129,15 @@ def labels_of_kept(data, count, kept):
     return json.dumps([labels[index] for index in kept], ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def pack_crops(shards, folder, budget, codec, pool, cache):
-    """Packs shards of crops into at most `budget` bytes. Returns a line per shard for a person."""
+def pack_crops(shards, folder, budget, codec, qualities, pool, cache):
+    """Packs shards of crops into at most `budget` bytes, at the best of `qualities` at which all fit. Returns a line per shard for a person."""
     def sample(shard, quality):
         indices = range(0, shard.count, max(1, shard.count // 48))
         sizes = list(pool.map(lambda index: len(encode(shard.crop(index), codec, quality)), indices))
         return sum(sizes) / len(sizes) * shard.count
 
-    quality = QUALITIES[codec][-1]
-    for candidate in QUALITIES[codec]:
+    quality = qualities[-1]
+    for candidate in qualities[:-1]:
         # 3 %: what a sample may be off by, and the table of sizes.
         if sum(sample(shard, candidate) for shard in shards) * 1.03 <= budget:
             quality = candidate
@@ -217,11 +217,15 @@ def main():
     parser.add_argument("-o", "--output", default="gpu-bundle", help="folder to make; its .tar comes beside it (default gpu-bundle)")
     parser.add_argument("--budget", type=float, default=56, metavar="MB", help="size of the .tar at most, in millions of bytes (default 56)")
     parser.add_argument("--codec", choices=sorted(CODING), default="avif", help="how crops are coded: avif needs Pillow 11.3 or OpenCV there, webp any Pillow (default avif)")
+    parser.add_argument("--quality", type=int, metavar="Q", help="code crops at this quality, 1 to 100, and leave behind what does not fit (default: the best of 95, 90, 85 and 80 at which all fit, else 80)")
     parser.add_argument("--continue", dest="resume", action="store_true", help="take along runs/NAME/checkpoint.safetensors of each recipe, to go on from there")
     parser.add_argument("--trainer", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
+    if arguments.quality is not None and not 1 <= arguments.quality <= 100:
+        stop(f"--quality {arguments.quality}: 1 to 100")
+    qualities = QUALITIES[arguments.codec] if arguments.quality is None else (arguments.quality,)
     out = os.path.abspath(arguments.output)
     if arguments.codec == "avif" and not features.check("avif"):
         stop("this Pillow cannot write AVIF: use --codec webp")
@@ -281,7 +285,7 @@ def main():
         if room <= 0:
             stop(f"the budget of {arguments.budget} MB leaves no room for crops")
         if crops:
-            lines += pack_crops(crops, out, room, arguments.codec, pool, arguments.cache)
+            lines += pack_crops(crops, out, room, arguments.codec, qualities, pool, arguments.cache)
     with open(os.path.join(out, "contents.json"), "w") as file:
         json.dump({"recipes": list(stems), "contents": lines}, file, indent=2, ensure_ascii=False)
     with tarfile.open(out + ".tar", "w") as tar:

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# train.sh: trains recipes of this bundle, all at the same time, in one piece of at most MINUTES on the clock, set-up
-# included. A run that is cut short leaves a checkpoint, and the next call goes on from it.
+# train.sh: trains recipes of this bundle, all at the same time or, joined by commas, one after the other, in one piece of
+# at most MINUTES on the clock, set-up included. A run that is cut short leaves a checkpoint, and the next call goes on from it.
 # Needs a Python that has PyTorch (1.13 or later, for CUDA or not) and a C++ compiler; no Swift, no network.
 set -euo pipefail
 
 usage() {
     cat >&2 <<'TEXT'
-usage: train.sh RECIPE… MINUTES [options]
+usage: train.sh RECIPE[,RECIPE…]… MINUTES [options]
   --out FOLDER     where weights and records are handed back (default $OUT, else ./out)
   --from FOLDER    go on from what an earlier piece handed back
   --device D       cpu or cuda (default: cuda if there is one)
@@ -22,7 +22,7 @@ began=$(date +%s)
 started_in=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 python=${PYTHON:-python3}
-out=${OUT:-out} from='' device='' total=() threads='' names=()
+out=${OUT:-out} from='' device='' total=() threads='' chains=() names=()
 while (( $# )); do
     case $1 in
     --out | --from | --device | --total | --threads) (( $# > 1 )) || usage ;;&
@@ -32,12 +32,12 @@ while (( $# )); do
     --total) total=(--minutes "$2"); shift 2 ;;
     --threads) threads=$2; shift 2 ;;
     -*) usage ;;
-    *) names+=("$1"); shift ;;
+    *) chains+=("$1"); shift ;;
     esac
 done
-(( ${#names[@]} >= 2 )) || usage
-minutes=${names[-1]}
-unset 'names[-1]'
+(( ${#chains[@]} >= 2 )) || usage
+minutes=${chains[-1]}
+unset 'chains[-1]'
 [[ $minutes =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage
 [[ $out == /* ]] || out=$started_in/$out
 [[ -z $from || $from == /* ]] || from=$started_in/$from
@@ -45,9 +45,15 @@ unset 'names[-1]'
 say() { printf 'train.sh: [%s s] %s\n' "$(($(date +%s) - began))" "$*" >&2; }
 stop() { say "$*"; exit 1; }
 
-for i in "${!names[@]}"; do
-    names[i]=$(basename "${names[i]}" .json)
-    [[ -f recipes/${names[i]}.json ]] || stop "there is no recipe ${names[i]}; here are: $(cd recipes && echo ./*.json)"
+for i in "${!chains[@]}"; do
+    chain=''
+    for name in ${chains[i]//,/ }; do
+        name=$(basename "$name" .json)
+        [[ -f recipes/$name.json ]] || stop "there is no recipe $name; here are: $(cd recipes && echo ./*.json)"
+        names+=("$name")
+        chain+=${chain:+,}$name
+    done
+    chains[i]=$chain
 done
 command -v "$python" >/dev/null || stop "there is no $python"
 
@@ -81,15 +87,10 @@ if (( ${#names[@]} > 1 )); then
     measure=()
     rate=$(./acuity-trainer --measure --device "$device") && measure=(--matrix-rate "$rate")
 fi
-[[ -n $threads ]] || threads=$(( ($(getconf _NPROCESSORS_ONLN) + ${#names[@]} - 1) / ${#names[@]} ))
+[[ -n $threads ]] || threads=$(( ($(getconf _NPROCESSORS_ONLN) + ${#chains[@]} - 1) / ${#chains[@]} ))
 
 # Paths in recipes are relative to this folder.
 cd work
-declare -A process=()
-finish() { for name in "${!process[@]}"; do kill -TERM "${process[$name]}" 2>/dev/null || true; done; }
-stopping=''
-trap 'stopping=1' TERM INT
-trap finish EXIT
 for name in "${names[@]}"; do
     run=runs/$name
     mkdir -p "$run"
@@ -98,31 +99,59 @@ for name in "${names[@]}"; do
         pieces=("$from/$name"/checkpoint.safetensors*)
         [[ ! -f ${pieces[0]} ]] || cat "${pieces[@]}" >"$run/checkpoint.safetensors"
     fi
-    ../acuity-trainer "../recipes/$name.json" --output "$run" --resume --json --device "$device" --threads "$threads" \
-        ${total[@]+"${total[@]}"} ${measure[@]+"${measure[@]}"} >>"$run/trainer.jsonl" 2>>"$run/trainer.log" &
-    process[$name]=$!
+done
+
+# Trains the recipes of a chain in order. How each ended is left in its folder; one that has finished is not begun again.
+train_chain() {
+    local name code trainer='' stopped=''
+    trap 'stopped=1; [[ -z $trainer ]] || kill -TERM "$trainer" 2>/dev/null || true' TERM
+    trap - EXIT
+    for name in ${1//,/ }; do
+        [[ $(cat "runs/$name/ended" 2>/dev/null) != 0 || -n ${total[*]-} ]] || continue
+        [[ -z $stopped ]] || exit 0
+        ../acuity-trainer "../recipes/$name.json" --output "runs/$name" --resume --json --device "$device" --threads "$threads" \
+            ${total[@]+"${total[@]}"} ${measure[@]+"${measure[@]}"} >>"runs/$name/trainer.jsonl" 2>>"runs/$name/trainer.log" &
+        trainer=$!
+        [[ -z $stopped ]] || kill -TERM "$trainer" 2>/dev/null || true
+        code=0
+        wait "$trainer" || code=$?
+        # The signal ends the wait before the trainer has saved.
+        while kill -0 "$trainer" 2>/dev/null; do code=0; wait "$trainer" || code=$?; done
+        echo "$code" >"runs/$name/ended"
+        (( code == 0 )) || exit 0
+    done
+}
+declare -A process=()
+finish() { for chain in "${!process[@]}"; do kill -TERM "${process[$chain]}" 2>/dev/null || true; done; }
+stopping=''
+trap 'stopping=1' TERM INT
+trap finish EXIT
+for name in "${names[@]}"; do [[ $(cat "runs/$name/ended" 2>/dev/null) == 0 ]] || rm -f "runs/$name/ended"; done
+for chain in "${chains[@]}"; do
+    train_chain "$chain" &
+    process[$chain]=$!
 done
 
 # What saving and handing back may take, out of the piece: 20 s, or a quarter of a very short one. A trainer that has just
 # begun is left the time to begin.
 deadline=$("$python" -c "m = $minutes * 60; print(max(int($began + m - min(20, m / 4)), $(date +%s) + 5))")
-alive() { for name in "${names[@]}"; do ! kill -0 "${process[$name]}" 2>/dev/null || return 0; done; return 1; }
+alive() { for chain in "${chains[@]}"; do ! kill -0 "${process[$chain]}" 2>/dev/null || return 0; done; return 1; }
 shown=$began
 while alive && [[ -z $stopping ]] && (( $(date +%s) < deadline )); do
     sleep 1 &
     wait $! || true  # a signal ends the wait, not the sleep
     if (( $(date +%s) - shown >= 60 )); then
         shown=$(date +%s)
-        for name in "${names[@]}"; do say "$name: $(tail -n 1 "runs/$name/trainer.log" 2>/dev/null)"; done
+        for name in "${names[@]}"; do
+            [[ ! -f runs/$name/trainer.log || -f runs/$name/ended ]] || say "$name: $(tail -n 1 "runs/$name/trainer.log")"
+        done
     fi
 done
 finish
 code=0
+for chain in "${chains[@]}"; do wait "${process[$chain]}" || true; done
 declare -A ended=()
-for name in "${names[@]}"; do
-    ended[$name]=0
-    wait "${process[$name]}" || ended[$name]=$?
-done
+for name in "${names[@]}"; do ended[$name]=$(cat "runs/$name/ended" 2>/dev/null || echo 3); done  # 3: its turn did not come
 trap - EXIT
 
 # Hands back: final weights of what is finished, the checkpoint of what is not, and every record in one archive.
@@ -143,7 +172,7 @@ for name in "${names[@]}"; do
     if (( ended[$name] != 0 )) && [[ -f runs/$name/checkpoint.safetensors ]]; then
         hand_back "runs/$name/checkpoint.safetensors" "$name"
     fi
-    tail -n 5 "runs/$name/trainer.log" >&2
+    [[ ! -f runs/$name/trainer.log ]] || tail -n 5 "runs/$name/trainer.log" >&2
 done
 tar czf "$out/records.tar.gz" --exclude='*.safetensors' --exclude='*.tmp' "${names[@]/#/runs/}" -C .. build.log contents.json
 say "handed back: $(cd "$out" && find . -type f | sort | tr '\n' ' ')"

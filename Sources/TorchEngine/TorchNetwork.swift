@@ -12,6 +12,8 @@ public final class TorchNetwork {
     /// For every value, the operation that reads it last.
     private let lastUse: [Int]
     private var matrices: [MatrixKey: TorchTensor] = [:]
+    /// For a convolution, the PReLU that is the only reader of its output, where the device does both at once.
+    private var fusedPReLU: [Int: (index: Int, key: String)] = [:]
 
     private struct MatrixKey: Hashable {
         let input: Int
@@ -44,6 +46,21 @@ public final class TorchNetwork {
         }
         lastUse[network.output.index] = Int.max
         self.lastUse = lastUse
+        if device.hasPrefix("cuda"), try runtime.hasFusedKernels() { fusedPReLU = Self.fusedPReLU(of: network) }
+    }
+
+    private static func fusedPReLU(of network: Network) -> [Int: (index: Int, key: String)] {
+        var readers = [Int](repeating: 0, count: network.operations.count)
+        for operation in network.operations { for operand in operation.operands { readers[operand.index] += 1 } }
+        readers[network.output.index] += 1
+        var result: [Int: (index: Int, key: String)] = [:]
+        for (index, operation) in network.operations.enumerated() {
+            guard case .prelu(let x, let key, let channels) = operation, readers[x.index] == 1, case .convolution(_, let c) = network.operations[x.index],
+                c.hasBias, c.stride == 1, c.groups == 1, c.padding == .zeros, c.outputs % 8 == 0, channels == c.outputs
+            else { continue }
+            result[x.index] = (index, key)
+        }
+        return result
     }
 
     /// Runs the network.
@@ -70,9 +87,15 @@ public final class TorchNetwork {
             return precision == .bf16 ? try tensor.converted(to: .bfloat16) : tensor
         }
 
-        for (index, operation) in network.operations.enumerated() {
+        for (index, operation) in network.operations.enumerated() where values[index] == nil {
             let result: TorchTensor
             switch operation {
+            case .convolution(let x, let c) where precision == .bf16 && fusedPReLU[index] != nil:
+                guard let activation = fusedPReLU[index] else { continue }
+                values[activation.index] = try value(x).convolutionPReLU(
+                    kernel(c.key + ".weight"), bias: weight(c.key + ".bias"), slope: weight(activation.key + ".weight"))
+                for operand in operation.operands where lastUse[operand.index] == index { values[operand.index] = nil }
+                continue
             case .input:
                 result = try x.converted(to: .float32, channelsLast: true)
             case .convolution(let x, let c):

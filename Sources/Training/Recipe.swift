@@ -62,6 +62,9 @@ public struct Recipe: Sendable, Codable {
     public var validation: String
     /// Seconds between validations.
     public var validateEvery: Double
+    /// Whether validation also measures on pictures that the degradation made, where it is another than bicubic. They are the same
+    /// at every validation, and in every run with that degradation and scale.
+    public var validateDegraded: Bool
     /// Seconds between checkpoints.
     public var checkpointEvery: Double
 
@@ -126,6 +129,7 @@ public struct Recipe: Sendable, Codable {
         case warmStart = "warm_start"
         case reparameterise, initialisation, seed, data, validation
         case validateEvery = "validate_every"
+        case validateDegraded = "validate_degraded"
         case checkpointEvery = "checkpoint_every"
     }
 
@@ -164,6 +168,7 @@ public struct Recipe: Sendable, Codable {
         data = try c.decode([String].self, forKey: .data)
         validation = try c.decode(String.self, forKey: .validation)
         validateEvery = try c.decodeIfPresent(Double.self, forKey: .validateEvery) ?? 60
+        validateDegraded = try c.decodeIfPresent(Bool.self, forKey: .validateDegraded) ?? !(degradation.model is BicubicModel)
         checkpointEvery = try c.decodeIfPresent(Double.self, forKey: .checkpointEvery) ?? 60
     }
 
@@ -193,6 +198,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(data, forKey: .data)
         try c.encode(validation, forKey: .validation)
         try c.encode(validateEvery, forKey: .validateEvery)
+        try c.encode(validateDegraded, forKey: .validateDegraded)
         try c.encode(checkpointEvery, forKey: .checkpointEvery)
     }
 
@@ -226,6 +232,7 @@ public struct Recipe: Sendable, Codable {
         try require(teacher == nil || (losses?.teacher ?? 0) > 0, "teacher needs a share in losses, e.g. {\"l1\": 1, \"teacher\": 1}")
         try require(optimiser.rate > 0 && optimiser.muonRate > 0, "learning rates are above 0")
         try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
+        try require(!validateDegraded || !(degradation.model is BicubicModel), "validate_degraded needs another degradation than bicubic")
         try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")
     }
 

@@ -158,7 +158,7 @@ extension Recipe {
 
 extension Recipe {
     /// Keys that are no part of what makes a recipe: where data lies, how long the clock runs, how often the run is looked at.
-    package static let circumstances: Set = ["name", "minutes", "data", "validation", "validate_every", "checkpoint_every"]
+    package static let circumstances: Set = ["name", "minutes", "data", "validation", "validate_every", "validate_degraded", "checkpoint_every"]
 
     /// The keys in which this recipe differs from a recorded one (JSON), defaults filled in on both sides.
     /// - Parameter apart: keys that are not compared.

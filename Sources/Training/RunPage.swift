@@ -13,10 +13,14 @@ enum RunPage {
             var facts = ["step \(last.step)", "\(fixed(last.minutes, 1)) min", "\(fixed(last.images_per_second, 0)) images/s"]
             if let psnr = last.psnr_y { facts.append("PSNR-Y \(fixed(psnr, 3)) dB") }
             if let distance = last.perceptual { facts.append("perceptual distance \(fixed(distance, 4))") }
+            if let psnr = last.degraded_psnr_y { facts.append("degraded: PSNR-Y \(fixed(psnr, 3)) dB") }
+            if let distance = last.degraded_perceptual { facts.append("perceptual distance \(fixed(distance, 4))") }
             body += "<p>\(facts.joined(separator: " · "))</p>\n"
         }
         body += curve("PSNR-Y, dB", lines.compactMap { line in line.psnr_y.map { (line.step, $0) } })
         body += curve("perceptual distance", lines.compactMap { line in line.perceptual.map { (line.step, $0) } })
+        body += curve("PSNR-Y of degraded pictures, dB", lines.compactMap { line in line.degraded_psnr_y.map { (line.step, $0) } })
+        body += curve("perceptual distance of degraded pictures", lines.compactMap { line in line.degraded_perceptual.map { (line.step, $0) } })
         for term in Set(lines.flatMap { $0.loss.keys }).sorted() {
             body += curve("loss: \(term)", lines.compactMap { line in line.loss[term].map { (line.step, $0) } })
         }

@@ -46,7 +46,8 @@ struct SamplePatch {
 /// Appends to `metrics.jsonl` in the folder of a run, a line at each report, and writes `index.html` at each validation.
 ///
 /// A line: `{"step", "minutes", "rate", "images_per_second", "loss": {term: value}, "weight": {term: value}}`, with a discriminator
-/// `"d_real"` and `"d_made"`, at a validation `"psnr_y"` and `"perceptual"`.
+/// `"d_real"` and `"d_made"`, at a validation `"psnr_y"` and `"perceptual"`, and the same two after
+/// `"degraded_"` on pictures that the recipe's degradation made.
 final class RunRecord {
     /// A line of the record.
     struct Line: Codable {
@@ -60,6 +61,8 @@ final class RunRecord {
         var d_made: Double?
         var psnr_y: Double?
         var perceptual: Double?
+        var degraded_psnr_y: Double?
+        var degraded_perceptual: Double?
     }
 
     private let path: String
@@ -85,6 +88,8 @@ final class RunRecord {
         var line = Self.line(p)
         line.psnr_y = psnr
         line.perceptual = p.perceptual
+        line.degraded_psnr_y = p.degraded?.psnr
+        line.degraded_perceptual = p.degraded?.perceptual
         try append(line)
         try write(Data(RunPage.html(name: name, lines: lines, samples: samples).utf8), to: page)
     }

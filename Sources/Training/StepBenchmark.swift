@@ -39,7 +39,8 @@ public func timeSteps(_ recipe: Recipe, steps: Int, device: String = "cpu", thre
     let times = try (0..<max(1, steps)).map { _ in
         try runtime.synchronise(device: device)
         let start = clock.now
-        _ = try state.train(on: low, target: high, truth: high, objective, recipe: recipe, rate: 1e-3, fraction: 0)
+        try state.advance(rate: 1e-3, decay: recipe.ema)
+        _ = try state.train(on: low, target: high, truth: high, objective, recipe: recipe, fraction: 0)
         try runtime.synchronise(device: device)
         return (clock.now - start) / .milliseconds(1)
     }

@@ -45,6 +45,8 @@ public struct TrainingProgress: Sendable {
     public var minutesLeft: Double
     /// Mean perceptual distance on the validation images, where the recipe has a perceptual loss; set at validations.
     public var perceptual: Double?
+    /// The same two on pictures that the recipe's degradation made, see ``Recipe/validateDegraded``; set at validations.
+    public var degraded: (psnr: Double, perceptual: Double?)?
 
     public init(
         step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
@@ -85,6 +87,7 @@ public func train(
     let runtime = try TorchRuntime.shared()
     if device.hasPrefix("cuda"), try runtime.cudaDevices() == 0 { throw AcuityError(.torch, "\(device): libtorch sees no CUDA device") }
     if let threads { try runtime.setThreads(threads) }
+    try runtime.useOwnStream(device: device)
     do {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     } catch {
@@ -105,7 +108,9 @@ public func train(
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
         try state.average($0, precision: recipe.precision)
     }
-    let validation = try Validation(ImageShard(recipe.validation), network: network, features: objective.features, device: device, runtime: runtime)
+    let validation = try Validation(
+        ImageShard(recipe.validation), network: network, degradation: recipe.validateDegraded ? recipe.degradation : nil,
+        features: objective.features, device: device, runtime: runtime)
     if FileManager.default.fileExists(atPath: checkpoint) {
         guard resume else { throw AcuityError(.training, "\(checkpoint): exists; continue it with --resume or choose another folder") }
         try state.restore(from: checkpoint, recipe: recipe)
@@ -117,6 +122,7 @@ public func train(
     let record = try RunRecord(directory: directory, recipe: recipe, resumedAt: state.step)
     log(.message("\(recipe.name): \(network.architecture) ×\(network.scale), \(network.parameterCount) parameters, libtorch \(runtime.version) on \(device)"))
 
+    let runner = StepRunner(state, objective, recipe: recipe, device: device, runtime: runtime)
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
     var report = StepMeans()
@@ -126,6 +132,7 @@ public func train(
     func validate() throws {
         let result = try validation(state.average)
         progress.perceptual = result.perceptual
+        progress.degraded = result.degraded
         log(.validation(progress, psnr: result.psnr))
         try record.validation(progress, psnr: result.psnr, samples: result.samples)
     }
@@ -142,7 +149,11 @@ public func train(
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
         let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
-        let result = try state.train(on: pair.low, target: pair.target, truth: pair.high, objective, recipe: recipe, rate: rate, fraction: fraction)
+        let result = try runner.step(on: pair, rate: rate, fraction: fraction)
+        if let note = runner.note {
+            log(.message(note))
+            runner.note = nil
+        }
 
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
@@ -210,14 +221,13 @@ struct StepResult {
 }
 
 extension TrainingState {
-    /// One step: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
+    /// One step after ``advance(rate:decay:)``: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
     /// - Parameters:
     ///   - low: N×C×h×w.
     ///   - target: what the output is drawn to, N×C×H×W.
     ///   - truth: what is real to the discriminator.
-    ///   - rate: factor on the recipe's peak rates.
     func train(
-        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, rate: Double, fraction: Double
+        on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, fraction: Double
     ) throws -> StepResult {
         // The graph is cut at the output, where the terms of the loss are weighed against each other.
         let output = try forward(low, precision: recipe.precision).converted(to: .float32)
@@ -226,11 +236,11 @@ extension TrainingState {
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
         let loss = try objective(sample, terms: terms, step: step, balance: &balance)
         try output.backward(with: loss.gradient)
-        try update(rate: rate, decay: recipe.ema)
+        try update()
 
         guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
         let probabilities = try adversary.probabilities(verdicts)
-        try adversary.update(verdicts, rate: rate, step: step)
+        try adversary.update(verdicts, rate: pace.rate, step: step)
         return StepResult(terms: terms, values: loss.values, probabilities: [probabilities.real, probabilities.made])
     }
 }

@@ -25,13 +25,18 @@ public struct TrainingReport: Sendable {
         case .progress(let p):
             if isTerminal { write("\(clear)\(line(p))", to: STDERR_FILENO) }
         case .validation(let p, let psnr):
-            let distance = p.perceptual.map { "  perceptual distance \(fixed($0, 4))" } ?? ""
-            write("\(clear)\(line(p))  PSNR-Y \(fixed(psnr, 3)) dB\(distance)\n", to: STDERR_FILENO)
+            func figures(_ psnr: Double, _ perceptual: Double?) -> String {
+                "PSNR-Y \(fixed(psnr, 3)) dB" + (perceptual.map { "  perceptual distance \(fixed($0, 4))" } ?? "")
+            }
+            let degraded = p.degraded.map { "  degraded: \(figures($0.psnr, $0.perceptual))" } ?? ""
+            write("\(clear)\(line(p))  \(figures(psnr, p.perceptual))\(degraded)\n", to: STDERR_FILENO)
             if json {
                 write(
                     "{\"step\":\(p.step),\"minutes\":\(fixed(p.minutes, 3)),\"loss\":\(fixed(p.loss, 6)),\"rate\":\(p.rate),"
                         + "\"images_per_second\":\(fixed(p.imagesPerSecond, 1)),\"psnr_y\":\(fixed(psnr, 4))"
-                        + (p.perceptual.map { ",\"perceptual\":\(fixed($0, 5))" } ?? "") + "}\n", to: STDOUT_FILENO)
+                        + (p.perceptual.map { ",\"perceptual\":\(fixed($0, 5))" } ?? "")
+                        + (p.degraded.map { ",\"degraded_psnr_y\":\(fixed($0.psnr, 4))" } ?? "")
+                        + (p.degraded?.perceptual.map { ",\"degraded_perceptual\":\(fixed($0, 5))" } ?? "") + "}\n", to: STDOUT_FILENO)
             }
         }
     }

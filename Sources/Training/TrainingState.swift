@@ -40,6 +40,10 @@ final class TrainingState {
     private let averages: [TorchTensor]
     private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
     private let muon: (parameters: [TorchTensor], momentum: [TorchTensor])
+    /// This step's factor on the rates, and the average's decay.
+    private(set) var pace = (rate: 0.0, decay: 0.0)
+    /// The same for a GPU, which may repeat a recorded step.
+    private let numbers: StepNumbers?
 
     /// - Parameter note: receives a line for a person about where the weights come from.
     init(_ network: Network, recipe: Recipe, device: String, runtime: TorchRuntime, note: (String) -> Void) throws {
@@ -52,6 +56,7 @@ final class TrainingState {
         self.average = average
         self.runtime = runtime
         optimiser = recipe.optimiser
+        numbers = device.hasPrefix("cuda") ? try StepNumbers(device: device, runtime: runtime) : nil
         // A generator of its own: the same patches as without branches.
         var generator = SplitMix(seed: ~recipe.seed)
         reparameterisation = try recipe.reparameterise.map {
@@ -95,20 +100,36 @@ final class TrainingState {
         return try network(low, precision: precision, replacing: kernels)
     }
 
-    /// One step of the optimiser on the gradients that are there, then of the running average.
+    /// Begins a step: sets what changes from one to the next.
     /// - Parameter rate: factor on the recipe's peak rates.
-    func update(rate: Double, decay: Double) throws {
+    func advance(rate: Double, decay: Double) throws {
         step += 1
-        try TorchOptimiser.adam(
-            adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * rate,
-            betas: (optimiser.betas[0], optimiser.betas[1]), step: step)
-        try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * rate, beta: optimiser.momentum)
+        // A young average must forget the initialisation.
+        pace = (rate, min(decay, Double(1 + step) / Double(10 + step)))
+        try numbers?.set(rate: optimiser.rate * rate, betas: betas, step: step, muonRate: optimiser.muonRate * rate, decay: pace.decay)
+    }
+
+    /// Ends a step: the optimiser on the gradients that are there, then the running average.
+    func update() throws {
+        if let numbers {
+            try numbers.adam(adam.parameters, first: adam.first, second: adam.second, betas: betas)
+            try numbers.muon(muon.parameters, momentum: muon.momentum, beta: optimiser.momentum)
+        } else {
+            try TorchOptimiser.adam(
+                adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * pace.rate, betas: betas, step: step)
+            try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * pace.rate, beta: optimiser.momentum)
+        }
         try TorchOptimiser.zeroGradients(adam.parameters + muon.parameters)
         merged = try reparameterisation?.merged()
         for (key, kernel) in merged ?? [:] { try network.parameters[key]?.assign(kernel) }
-        // A young average must forget the initialisation.
-        try TorchOptimiser.average(averages, of: parameters, decay: min(decay, Double(1 + step) / Double(10 + step)))
+        if let numbers {
+            try numbers.average(averages, of: parameters)
+        } else {
+            try TorchOptimiser.average(averages, of: parameters, decay: pace.decay)
+        }
     }
+
+    private var betas: (Double, Double) { (optimiser.betas[0], optimiser.betas[1]) }
 
     // MARK: - Checkpoint
 

@@ -4,13 +4,17 @@ import SuperResolution
 import TorchEngine
 
 /// The protocol of docs/design.md §3 in tensor operations: bicubic low resolution rounded to 8 bits, result clipped and
-/// rounded, Y in float, `scale` pixels cropped from every side, mean over images.
+/// rounded, Y in float, `scale` pixels cropped from every side, mean over images. With a degradation the same again on low
+/// resolution that it made.
 final class Validation {
     struct Result {
         /// Decibels.
         let psnr: Double
         /// ``PerceptualFeatures/distance(_:to:)`` on crops from the centre, where there are features.
         let perceptual: Double?
+        /// Both on degraded pictures, where there is a degradation.
+        let degraded: (psnr: Double, perceptual: Double?)?
+        /// Of the bicubic low resolution, then of the degraded one.
         let samples: [SamplePatch]
     }
 
@@ -45,39 +49,60 @@ final class Validation {
     private static let shown = (side: 32, count: 3)
 
     private let pairs: [Pair]
+    private let degraded: [Pair]
     private let scale: Int
     private let colour: Network.Colour
     private let features: PerceptualFeatures?
 
-    init(_ shard: ImageShard, network: Network, features: PerceptualFeatures?, device: String, runtime: TorchRuntime) throws {
+    /// - Parameter degradation: what to validate on beside bicubic; its draws depend on the place of an image in the shard alone.
+    init(
+        _ shard: ImageShard, network: Network, degradation: Degradation?, features: PerceptualFeatures?, device: String, runtime: TorchRuntime
+    ) throws {
         let scale = network.scale
         let reduction = BicubicReduction(scale: scale, device: device, runtime: runtime)
+        let degrader = degradation.map { Degrader($0, scale: scale, device: device, runtime: runtime) }
         self.scale = scale
         self.features = features
         colour = network.colour
-        var shown = 0
-        pairs = try shard.images.compactMap { image in
+        var (pairs, degraded): ([Pair], [Pair]) = ([], [])
+        for (index, image) in shard.images.enumerated() {
             let (height, width) = (image.height - image.height % scale, image.width - image.width % scale)
-            guard height > 2 * scale, width > 2 * scale else { return nil }
+            guard height > 2 * scale, width > 2 * scale else { continue }
             let high = try TorchTensor(bytes: image.bytes, shape: [1, image.height, image.width, 3], device: device, runtime: runtime)
                 .slice(dimension: 1, first: 0, count: height).slice(dimension: 2, first: 0, count: width).image()
-            let low = try reduction(high)
-            let isShown = shown < Self.shown.count
-            shown += 1
-            func colours(_ x: TorchTensor) throws -> TorchTensor { network.colour == .luma ? try x.luma() : x }
-            let window = Window(Self.side, width: width / scale, height: height / scale)
-            let small = Window(Self.shown.side, width: width / scale, height: height / scale)
-            return Pair(
-                low: try colours(low), high: try high.luma(), centre: try window.cut(high, scale: scale), window: window,
-                shown: isShown ? (try colours(small.cut(low)), try colours(small.cut(high, scale: scale)), small) : nil)
+            let isShown = pairs.count < Self.shown.count
+            pairs.append(try Self.pair(low: reduction(high), high: high, network: network, isShown: isShown))
+            if let degrader {
+                var random = SplitMix(seed: UInt64(index))
+                let made = try degrader(high, using: &random)
+                degraded.append(try Self.pair(low: made.low, high: made.target, network: network, isShown: isShown))
+            }
         }
         guard !pairs.isEmpty else { throw AcuityError(.training, "the validation shard holds no image") }
+        self.pairs = pairs
+        self.degraded = degraded
+    }
+
+    private static func pair(low: TorchTensor, high: TorchTensor, network: Network, isShown: Bool) throws -> Pair {
+        let (scale, shape) = (network.scale, try low.shape)
+        func colours(_ x: TorchTensor) throws -> TorchTensor { network.colour == .luma ? try x.luma() : x }
+        let window = Window(side, width: shape[3], height: shape[2])
+        let small = Window(shown.side, width: shape[3], height: shape[2])
+        return Pair(
+            low: try colours(low), high: try high.luma(), centre: try window.cut(high, scale: scale), window: window,
+            shown: isShown ? (try colours(small.cut(low)), try colours(small.cut(high, scale: scale)), small) : nil)
+    }
+
+    func callAsFunction(_ network: TorchNetwork) throws -> Result {
+        var samples: [SamplePatch] = []
+        let clean = try measure(network, on: pairs, samples: &samples)
+        let degraded = try degraded.isEmpty ? nil : measure(network, on: degraded, samples: &samples)
+        return Result(psnr: clean.psnr, perceptual: clean.perceptual, degraded: degraded, samples: samples)
     }
 
     /// A luma network's result is not rounded, as its chroma is not there to make RGB.
-    func callAsFunction(_ network: TorchNetwork) throws -> Result {
+    private func measure(_ network: TorchNetwork, on pairs: [Pair], samples: inout [SamplePatch]) throws -> (psnr: Double, perceptual: Double?) {
         var (psnr, distance, compared) = (0.0, 0.0, 0)
-        var samples: [SamplePatch] = []
         for pair in pairs {
             let result = colour == .luma ? try network(pair.low) : try network(pair.low).quantised()
             let y = colour == .luma ? result : try result.luma()
@@ -91,7 +116,7 @@ final class Validation {
                 samples.append(try SamplePatch(low: shown.low, output: shown.window.cut(result, scale: scale), target: shown.target))
             }
         }
-        return Result(psnr: psnr / Double(pairs.count), perceptual: compared > 0 ? distance / Double(compared) : nil, samples: samples)
+        return (psnr / Double(pairs.count), compared > 0 ? distance / Double(compared) : nil)
     }
 
     private func inner(_ y: TorchTensor) throws -> TorchTensor {

@@ -37,7 +37,25 @@ import Training
         }
     }
 
+    /// Threads share the work and change nothing.
+    @Test(arguments: ["classical", "bsrgan", "real-esrgan", "camera", "screenshot"])
+    func threadsDoNotMatter(name: String) throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
+        let (high, degrader) = (try image(3), try degrader(name))
+        for seed in 1...6 as ClosedRange<UInt64> {
+            let results = try [1, 2, 3].map { threads in
+                try TorchRuntime.shared().setThreads(threads)
+                var random = SplitMix(seed: seed)
+                return try degrader(high, using: &random).low.floats()
+            }
+            #expect(results[0] == results[1] && results[0] == results[2], "\(name) \(seed)")
+        }
+    }
+
     @Test func noiseDoesNotTouchTheGlobalGenerator() throws {
+        oneRun.lock()
+        defer { oneRun.unlock() }
         let runtime = try TorchRuntime.shared()
         let before = try runtime.randomState()
         var random = SplitMix(seed: 1)
@@ -136,45 +154,51 @@ import Training
         #expect(throws: AcuityError.self) { try second.recallPool(#"[{"state":1,"group":2,"side":16,"smooth":0,"index":5}]"#) }
     }
 
-    /// What a batch costs against a step, printed; a figure of the machine, so only on demand.
+    /// What a batch costs against a step, printed; a figure of the machine, so only on demand. In seconds of the processor on
+    /// one thread: a machine that is busy with other things too hardly changes them.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["ACUITY_MEASURE"] != nil, "set ACUITY_MEASURE to time batches"))
     func batchesAreCheap() throws {
         let folder = try Folder()
         let writer = try ShardWriter(path: folder.file("large.safetensors"), cropSize: 256)
         for seed in 1...8 { try writer.append(crop: (0, 0), of: drawing(width: 256, height: 256, seed: UInt64(seed)), width: 256) }
         try writer.finish()
-        let runtime = try TorchRuntime.shared()
-        let network = try ArchitectureDescription(name: "Compact", hyperparameters: ["features": .number(48), "convolutions": .number(8)]).network(scale: 4)
-        var random = SplitMix(seed: 1)
-        let weights = Dictionary(uniqueKeysWithValues: network.parameters.map { parameter in
-            (parameter.key, Tensor(shape: parameter.shape, values: (0..<parameter.shape.reduce(1, *)).map { _ in random.normal() * 0.05 }))
-        })
-        let trained = try TorchNetwork(network, weights: weights, device: "cpu", requiresGradient: true, runtime: runtime)
         let crops = try CropShards([folder.file("large.safetensors")])
-        func best(_ count: Int, _ body: () throws -> Void) rethrows -> (least: Double, mean: Double) {
+        let runtime = try TorchRuntime.shared()
+        try runtime.setThreads(1)
+        func mean(_ count: Int, _ body: () throws -> Void) rethrows -> (mean: Double, most: Double) {
             try body()
-            let clock = SuspendingClock()
-            let times = try (0..<count).map { _ in try clock.measure(body) / .milliseconds(1) }
-            return (times.min() ?? 0, times.reduce(0, +) / Double(count))
+            let times = try (0..<count).map { _ in
+                let start = clock()
+                try body()
+                return Double(clock() - start) / 1000  // POSIX: microseconds
+            }
+            return (times.reduce(0, +) / Double(count), times.max() ?? 0)
         }
-        let sampler = PairSampler(crops, degradation: try Degradation(named: "bicubic"), network: network, device: "cpu", runtime: runtime)
-        let pair = try sampler.pairs(8, side: 48, using: &random)
-        for precision in [Precision.bf16, .fp32] {
-            let step = try best(4) {
-                let loss = try trained(pair.low, precision: precision).l1(to: pair.target)
+        for (features, convolutions, batch, side) in [(48, 8, 8, 48), (64, 16, 2, 32)] {
+            let network = try ArchitectureDescription(
+                name: "Compact", hyperparameters: ["features": .number(features), "convolutions": .number(convolutions)]
+            ).network(scale: 4)
+            var random = SplitMix(seed: 1)
+            let weights = Dictionary(uniqueKeysWithValues: network.parameters.map { parameter in
+                (parameter.key, Tensor(shape: parameter.shape, values: (0..<parameter.shape.reduce(1, *)).map { _ in random.normal() * 0.05 }))
+            })
+            let trained = try TorchNetwork(network, weights: weights, device: "cpu", requiresGradient: true, runtime: runtime)
+            func sampler(_ json: String) throws -> PairSampler {
+                PairSampler(crops, degradation: try Degradation(json: Data(json.utf8), from: "t"), network: network, device: "cpu", runtime: runtime)
+            }
+            let pair = try sampler(#""bicubic""#).pairs(batch, side: side, using: &random)
+            let step = try mean(8) {
+                let loss = try trained(pair.low, precision: .bf16).l1(to: pair.target)
                 try loss.backward()
                 try TorchOptimiser.zeroGradients(Array(trained.parameters.values))
+            }.mean
+            print("Compact \(features)×\(convolutions), \(batch) patches of \(side)²: forward and backward \(step) ms")
+            for json in Degradation.models.map({ "\"\($0.name)\"" }) + [#"{"name": "real-esrgan", "pool": 0}"#] {
+                let sampler = try sampler(json)
+                for _ in 0..<(json.contains("esrgan") ? 64 / batch : 0) { _ = try sampler.pairs(batch, side: side, using: &random) }
+                let cost = try mean(48) { _ = try sampler.pairs(batch, side: side, using: &random) }
+                print("  \(json): mean \(cost.mean) ms, \(100 * cost.mean / step) % of it, most \(cost.most) ms")
             }
-            print("step \(precision): least \(step.least) ms, mean \(step.mean) ms")
-        }
-        let pooled = try PairSampler(crops, degradation: Degradation(json: Data(#"{"name": "real-esrgan", "pool": 64, "fresh": 0.25}"#.utf8), from: "t"), network: network, device: "cpu", runtime: runtime)
-        for _ in 0..<8 { _ = try pooled.pairs(8, side: 48, using: &random) }
-        let cost = try best(24) { _ = try pooled.pairs(8, side: 48, using: &random) }
-        print("real-esrgan, pool 64, a quarter fresh: least \(cost.least) ms, mean \(cost.mean) ms")
-        for type in Degradation.models {
-            let sampler = PairSampler(crops, degradation: try Degradation(named: type.name), network: network, device: "cpu", runtime: runtime)
-            let cost = try best(24) { _ = try sampler.pairs(8, side: 48, using: &random) }
-            print("\(type.name): least \(cost.least) ms, mean \(cost.mean) ms")
         }
     }
 }

@@ -54,6 +54,8 @@ import Training
             ("batch", 0), ("batch", -1), ("scale", 0), ("scale", 9), ("loss", "l3"), ("precision", "fp8"), ("initialisation", "zeros"),
             ("mse_fraction", 1.5), ("final_rate", -1), ("warmup", -1), ("ema", 1), ("validate_every", 0), ("checkpoint_every", -1),
         ]
+        #expect(try refusal(["validate_degraded": true]).contains("validate_degraded needs another degradation than bicubic"))
+        #expect(try refusal(["validate_degraded": 1]).contains("validate_degraded"))
         for (key, value) in odd { #expect(try refusal([key: value]).contains(key)) }
         _ = try refusal(["optimiser": ["name": "sgd", "rate": 0.1]])
         _ = try refusal(["optimiser": ["name": "adam", "rate": 0]])

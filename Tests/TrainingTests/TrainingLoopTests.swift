@@ -86,6 +86,48 @@ import Training
         #expect(abs(reported - sum / 2) < 0.002)
     }
 
+    /// Beside the bicubic figure a recipe with another degradation reports one on pictures that it degraded, which `degrade` makes
+    /// again; switched off there is none.
+    @Test func validationAlsoDegrades() async throws {
+        let settings: [String: Any] = ["name": "classical", "compressed": 1, "noise": [20, 20]]
+        func degraded(_ changes: [String: Any?], in directory: String) throws -> (clean: Double, degraded: Double?) {
+            let (_, events) = try run(changes, in: directory, steps: 2)
+            guard case .validation(let progress, let psnr)? = events.last(where: { if case .validation = $0 { true } else { false } }) else {
+                throw AcuityError(.training, "no validation")
+            }
+            return (psnr, progress.degraded?.psnr)
+        }
+        let on = try degraded(["degradation": settings], in: "degraded")
+        let reported = try #require(on.degraded)
+        let model = try Model.load(path: folder.file("degraded/final.safetensors"))
+        let prepared = try TorchEngine().prepare(model)
+        let degrader = Degrader(
+            try Recipe(contentsOf: folder.recipe(["degradation": settings], name: "same.json")).degradation, scale: 2, device: "cpu", runtime: try .shared())
+        var sum = 0.0
+        for (index, (w, h, seed)) in [(41, 30, 8), (26, 33, 9)].enumerated() {
+            let truth = Raster(width: w, height: h, channels: 3, samples: drawing(width: w, height: h, seed: UInt64(seed)).map { Float($0) / 255 })
+                .cropped(to: Region(x: 0, y: 0, width: w / 2 * 2, height: h / 2 * 2))
+            let (width, height) = (truth.width, truth.height)
+            let planar = (0..<3 * width * height).map { truth.samples[$0 % (width * height) * 3 + $0 / (width * height)] }
+            var random = SplitMix(seed: UInt64(index))
+            let low = try degrader(TorchTensor(Tensor(shape: [1, 3, height, width], values: planar), device: "cpu", runtime: .shared()), using: &random).low.floats()
+            let small = Raster(
+                width: width / 2, height: height / 2, channels: 3,
+                samples: (0..<low.values.count).map { low.values[$0 % 3 * (low.values.count / 3) + $0 / 3] })
+            sum += try Metrics.psnrY(await prepared.run(small), against: truth, crop: 2)
+        }
+        #expect(abs(reported - sum / 2) < 0.01)
+        #expect(reported < on.clean - 1)
+        let lines = String(decoding: try folder.read("degraded/metrics.jsonl"), as: UTF8.self).split(separator: "\n")
+        #expect(lines.last?.contains("\"degraded_psnr_y\":") == true)
+        #expect(try String(decoding: folder.read("degraded/index.html"), as: UTF8.self).contains("degraded: PSNR-Y"))
+        // The same pictures in another run; training itself does not notice.
+        let off = try degraded(["degradation": settings, "validate_degraded": false], in: "clean")
+        #expect(off.degraded == nil && off.clean == on.clean)
+        #expect(try degraded(["degradation": settings], in: "again").degraded == reported)
+        #expect(try degraded([:], in: "bicubic").degraded == nil)
+    }
+
     /// Low resolution made by tensors is that of `Resampling.bicubic` on 8 bits, save for ties.
     @Test(arguments: [2, 3, 4])
     func degradation(scale: Int) throws {

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /// Raised whenever the table changes; a plug-in with another number is refused.
-#define ACUITY_TORCH_ABI 2
+#define ACUITY_TORCH_ABI 3
 /// Every function takes an error buffer of this many bytes and leaves one line in it when it fails.
 #define ACUITY_TORCH_ERROR_CAPACITY 512
 
@@ -56,6 +56,7 @@ typedef int32_t AcuityStatus;
 #endif
 #include "CTorchDegradation.h"
 #include "CTorchDevice.h"
+#include "CTorchGraph.h"
 #include "CTorchTraining.h"
 #if defined(__clang__)
 #pragma clang assume_nonnull begin
@@ -148,6 +149,7 @@ typedef struct {
     AcuityDegradationTable degradation;
     AcuityTrainingTable training;
     AcuityDeviceTable device;
+    AcuityGraphTable graph;
 } AcuityTorchTable;
 
 /// The plug-in's only symbol.

@@ -2,17 +2,20 @@
 //
 // Nothing throws across the C boundary, and no thread-local state (grad mode, autocast) outlives a call: mixed
 // precision is explicit, by the type of the weights.
-#include "support.h"
-
-#include "degradation.h"
-#include "device.h"
-#include "training.h"
-
 #if __has_include(<torch/version.h>)
 #include <torch/version.h>
 #else
 #include <torch/csrc/api/include/torch/version.h>
 #endif
+
+#include "support.h"
+
+#include "degradation.h"
+#include "device.h"
+#include "muon.h"
+#include "training.h"
+
+#include "graph.h"
 
 namespace {
 
@@ -320,42 +323,12 @@ AcuityStatus adam(AcuityTensor *const *parameters, AcuityTensor *const *first, A
     });
 }
 
-/// The nearest semi-orthogonal matrices, roughly: five Newton–Schulz steps on a batch of matrices, rows ≤ columns.
-at::Tensor orthogonalised(at::Tensor x) {
-    const double a = 3.4445, b = -4.7750, c = 2.0315;
-    x = x / (x.norm(2, {1, 2}, true) + 1e-7);
-    for (int i = 0; i < 5; i++) {
-        auto gram = at::bmm(x, x.transpose(1, 2));
-        auto polynomial = at::baddbmm(gram, gram, gram, b, c);
-        x = at::baddbmm(x, polynomial, x, a, 1);
-    }
-    return x;
-}
-
 AcuityStatus muon(AcuityTensor *const *parameters, AcuityTensor *const *momentum, int32_t count, double rate, double beta, char *error) {
     return guarded(error, [&] {
         at::NoGradGuard guard;
-        auto p = list(parameters, count), m = list(momentum, count);
-        auto g = gradients(p);
-        // Matrices of one shape go through Newton–Schulz together.
-        std::map<std::vector<int64_t>, std::vector<size_t>> groups;
-        for (size_t i = 0; i < p.size(); i++) groups[p[i].sizes().vec()].push_back(i);
-        for (const auto &group : groups) {
-            std::vector<at::Tensor> updates;
-            for (size_t i : group.second) {
-                m[i].mul_(beta).add_(g[i], 1 - beta);
-                updates.push_back(at::lerp(g[i], m[i], beta).reshape({p[i].size(0), -1}));
-            }
-            auto batch = at::stack(updates);
-            const bool tall = batch.size(1) > batch.size(2);
-            batch = orthogonalised(tall ? batch.transpose(1, 2) : batch);
-            if (tall) batch = batch.transpose(1, 2);
-            const double factor = std::sqrt(std::max(1.0, double(batch.size(1)) / double(batch.size(2))));
-            for (size_t k = 0; k < group.second.size(); k++) {
-                auto &weight = p[group.second[k]];
-                weight.add_(batch[k].reshape(weight.sizes()), -rate * factor);
-            }
-        }
+        muonUpdates(list(parameters, count), list(momentum, count), beta, [&](const std::vector<at::Tensor> &weights, at::Tensor updates, double factor) {
+            at::_foreach_add_(weights, updates.unbind(0), -rate * factor);
+        });
     });
 }
 
@@ -390,7 +363,7 @@ const AcuityTorchTable table = {
     pixelShuffle, pixelUnshuffle, nearest, separable, normalise,
     image, quantise, luma,
     loss, backward, zeroGradients, adam, muon, average,
-    degradationTable, trainingTable, deviceTable,
+    degradationTable, trainingTable, deviceTable, graphTable,
 };
 
 }  // namespace

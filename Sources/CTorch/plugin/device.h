@@ -1,6 +1,7 @@
 // Device: feeding a device and knowing what it can do.
 #pragma once
 
+#include "activation.h"
 #include "support.h"
 
 #include <chrono>
@@ -73,6 +74,8 @@ AcuityStatus matrixRate(const char *name, AcuityDType type, double *rate, char *
 const AcuityDeviceTable deviceTable = {
     patches,
     drawFields,
+    fusedAvailable,
+    convolutionPrelu,
     matrixRate,
 };
 
