@@ -11,9 +11,10 @@ struct UpscaleCommand: AsyncParsableCommand {
         commandName: "upscale",
         abstract: "Enlarge pictures.",
         discussion: """
-            Reads JPEG, PNG, WebP, TIFF, GIF and HEIF; writes JPEG, PNG, WebP and TIFF. Transparency, 16 bits, EXIF and \
-            resolution are kept where the format can hold them. An input is never overwritten, an existing output only \
-            with --overwrite, and an output appears whole or not at all.
+            Reads and writes JPEG, PNG, WebP, TIFF, GIF, AVIF, HEIC, JPEG XL, JPEG 2000, BMP and PPM, as far as the libvips \
+            installed here does. Animations and documents of several pages are enlarged picture by picture. Transparency, \
+            16 bits, colour profiles, EXIF, XMP, IPTC and resolution are kept; what a format cannot hold is said. An input is \
+            never overwritten, an existing output only with --overwrite, and an output appears whole or not at all.
 
             EXAMPLES
               acuity upscale kitten.jpg                    writes kitten@4x.png beside it
@@ -55,12 +56,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         "An installed model (acuity models lists them), nearest, bilinear, bicubic, lanczos3, or a weights file.", valueName: "model"))
     var model = Upscaler.Method.defaultName
 
-    @Option(name: [.customShort("f"), .customLong("format")], help: ArgumentHelp(
-        "png, jpg, webp, tif, or same (as the input). Default: what the output's name says, else png.", valueName: "format"))
-    var format: String?
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("1 to 100, for JPEG and WebP.", valueName: "quality"))
-    var quality = 92
+    @OptionGroup var writing: OutputOptions
 
     @Option(help: ArgumentHelp("NAME_SUFFIX instead of NAME@4x.", valueName: "suffix"))
     var suffix: String?
@@ -88,7 +84,7 @@ struct UpscaleCommand: AsyncParsableCommand {
     func run() async throws {
         let inputs = inputs + moreInputs
         guard !inputs.isEmpty else { throw AcuityError(.usage, "no input: acuity upscale INPUT...") }
-        let options = try writingOptions()
+        let options = try writing.writingOptions(overwrite: overwrite)
         let upscaler = try makeUpscaler()
         if let suffix, suffix.contains("/") { throw AcuityError(.usage, "suffix \(suffix): must not hold a slash") }
         if let output {
@@ -140,18 +136,6 @@ struct UpscaleCommand: AsyncParsableCommand {
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision)
     }
 
-    private func writingOptions() throws -> Picture.WritingOptions {
-        var options = Picture.WritingOptions(quality: quality, overwrite: overwrite)
-        guard (1...100).contains(quality) else { throw AcuityError(.usage, "quality \(quality): must lie between 1 and 100") }
-        if let format, format != "same" {
-            guard let known = ImageFormat(named: format), known.isWritable else {
-                throw AcuityError(.usage, "format \(format): must be png, jpg, webp, tif or same")
-            }
-            options.format = known
-        }
-        return options
-    }
-
     private func isFolder(_ inputs: [String]) -> Bool {
         guard let output else { return false }
         var isFolder: ObjCBool = false
@@ -198,33 +182,30 @@ struct UpscaleCommand: AsyncParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         var options = options
-        if format == "same" {
-            let own = try ImageFormat(contentsOf: input)
-            options.format = own.isWritable ? own : .png
-        } else if options.format == nil, output == nil || isFolder(inputs) {
-            options.format = .png
-        }
+        let picture = try PictureSequence(contentsOf: input)
+        if options.format == nil, writing.format == "same" || output == nil || isFolder(inputs) { options.format = writing.format(of: picture) }
         let path = destination(of: input, format: options.format ?? .png, among: inputs)
         let identity = URL(fileURLWithPath: path).standardizedFileURL.path
         guard !written.contains(identity) else {
             throw AcuityError(.file, "\(input): its output \(path) is also that of an earlier input")
         }
-        let picture = try Picture(contentsOf: input)
         let size = try upscaler.outputSize(width: picture.width, height: picture.height)
         try picture.checkWriting(to: path, options: options, width: size.width, height: size.height)
         let read = clock.now
         let result = try await upscaler.upscale(picture) { progress.show($0) }
         let enlarged = clock.now
-        try result.write(to: path, options: options)
+        let remarks = try result.write(to: path, options: options)
         written.insert(identity)
         let end = clock.now
         progress.finish()
+        for remark in remarks { note("\(path): \(remark)") }
         if verbose {
             note("\(input): \(picture.width)×\(picture.height), read \(seconds(read - start)) s, enlarged \(seconds(enlarged - read)) s, written \(seconds(end - enlarged)) s")
         }
         return Report(
             input: input, output: path, model: model, width: result.width, height: result.height,
-            seconds: (end - start) / .seconds(1), secondsEnlarging: (enlarged - read) / .seconds(1))
+            seconds: (end - start) / .seconds(1), secondsEnlarging: (enlarged - read) / .seconds(1),
+            frames: result.pictures.count, remarks: remarks)
     }
 
     private struct Report: Encodable {
@@ -235,6 +216,9 @@ struct UpscaleCommand: AsyncParsableCommand {
         let height: Int
         let seconds: Double
         let secondsEnlarging: Double
+        let frames: Int
+        /// What the output does not hold although the input did.
+        let remarks: [String]
     }
 
     private struct Failure: Encodable {
