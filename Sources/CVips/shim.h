@@ -128,19 +128,19 @@ static inline VipsImage *cvips_crop(VipsImage *in, int left, int top, int width,
 static inline VipsImage *cvips_icc_transform(VipsImage *in, const char *fallback, const char *to, int depth) {
     VipsImage *out = NULL;
     return vips_icc_transform(in, &out, to, "embedded", (gboolean)TRUE, "input_profile", fallback, "depth", (int)depth,
-                              "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL) ? NULL : out;
+                              "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL) ? NULL : out;
 }
 
 /// From libvips' own profile `from` to the profile in `profile`; where that has no bytes, to libvips' own CMYK.
 static inline VipsImage *cvips_icc_to_profile(VipsImage *in, const char *from, const void *profile, size_t size, int depth) {
     VipsImage *connected = NULL, *named = NULL, *out = NULL;
-    if (vips_icc_import(in, &connected, "input_profile", from, "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL)) return NULL;
+    if (vips_icc_import(in, &connected, "input_profile", from, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) return NULL;
     if (!vips_copy(connected, &named, NULL)) {
         if (size) {
             vips_image_set_blob_copy(named, VIPS_META_ICC_NAME, profile, size);
-            if (vips_icc_export(named, &out, "depth", (int)depth, "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL)) out = NULL;
+            if (vips_icc_export(named, &out, "depth", (int)depth, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) out = NULL;
         } else if (vips_icc_export(named, &out, "output_profile", "cmyk", "depth", (int)depth,
-                                   "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL)) {
+                                   "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) {
             out = NULL;
         }
         g_object_unref(named);

@@ -133,14 +133,4 @@ extension PixelBuffer {
         }
         return result
     }
-
-    /// Colours that were multiplied with their alpha, divided by it again.
-    func unpremultiplied(by alpha: PixelBuffer) -> PixelBuffer {
-        var result = raster
-        let opacity = alpha.raster
-        for i in opacity.samples.indices where opacity.samples[i] > 0 {
-            for c in i * channels..<(i + 1) * channels { result.samples[c] = min(1, result.samples[c] / opacity.samples[i]) }
-        }
-        return PixelBuffer(result, depth: depth)
-    }
 }

@@ -47,7 +47,6 @@ struct FileFacts {
     var xmp: [UInt8]?
     /// IPTC-IIM records, bare.
     var iptc: [UInt8]?
-    var isPremultiplied = false
     var isAnimatedPNG = false
     /// PQ or HLG.
     var isHDR = false
@@ -85,7 +84,6 @@ struct FileFacts {
 
     private mutating func readTIFF(_ file: ByteReader) {
         guard let directory = TIFFDirectory(file) else { return }
-        isPremultiplied = directory[338]?.integer == 1
         exif = directory.exif
         xmp = directory[700]?.value
         iptc = directory[34377].flatMap { IPTC.records(inPhotoshop: $0.value) } ?? directory[33723].map { IPTC.records($0.value) }

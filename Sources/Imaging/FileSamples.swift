@@ -57,8 +57,7 @@ struct FileSamples {
         if options.strip, let own = profile, ICCProfile(own).isSRGB { profile = nil }
         let hasAlpha = picture.alpha != nil && format.holdsAlpha
         if let alpha = picture.alpha?.converted(to: depth) {
-            pixels = format.holdsAlpha ? pixels.joined(with: alpha)
-                : pixels.converted(to: .eight).composed(with: alpha.converted(to: .eight), on: options.background)
+            pixels = format.holdsAlpha ? pixels.joined(with: alpha) : pixels.composed(with: alpha, on: options.background)
         }
         self.init(
             bytes: pixels.bytes, bands: pixels.channels, format: pixels.depth == .sixteen ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR,

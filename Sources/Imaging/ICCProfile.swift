@@ -24,7 +24,11 @@ struct ICCProfile {
         return String(decoding: tag.prefix(512).filter { (32..<127).contains($0) }, as: UTF8.self)
     }
 
-    var isSRGB: Bool { description.contains("sRGB") && !description.lowercased().contains("linear") }
+    /// By name; JPEG XL's decoder has one of its own for it.
+    var isSRGB: Bool {
+        let name = description
+        return name.contains("sRGB") && !name.lowercased().contains("linear") || name.contains("RGB_D65_SRG_") && name.hasSuffix("_SRG")
+    }
 
     /// The one curve from samples to linear light, of a grey profile or of an RGB profile made of a matrix and equal
     /// curves. `nil` for tables and for anything damaged.

@@ -108,11 +108,15 @@ final class PictureFile {
                 remarks.append("holds \(count) pictures of different sizes or kinds; only the first is read")
             }
         }
+        // libvips' HEIF loader leaves fields that point into memory which is gone once the pixels are decoded.
+        let blobs = (["exif-data", "xmp-data", "iptc-data", "icc-profile-data"] + (0..<8).map { "heif-mime-\($0)" })
+            .compactMap { name in header.blob(name).map { (name, $0) } }
         let delays = header.integers("delay")
         let loop = header.integer("loop")
 
         // Decoding happens here, once; everything after works on memory.
         let decoded = try header.map(vips_image_copy_memory)
+        for (name, bytes) in blobs { decoded.setBlob(name, bytes) }
         var pictures: [Picture] = []
         for index in 0..<frames {
             try Task.checkCancellation()
@@ -121,6 +125,10 @@ final class PictureFile {
             picture.origin = file?.identity
             if index == 0 { picture.remarks = remarks }
             pictures.append(picture)
+        }
+        // GIF has a transparent colour whether or not it is used.
+        if format == .gif, pictures.allSatisfy({ $0.alpha?.bytes.allSatisfy { $0 == 255 } ?? true }) {
+            for index in pictures.indices { pictures[index].alpha = nil }
         }
         let isAnimated = frames > 1 && format != .tiff
         return PictureSequence(
@@ -137,13 +145,13 @@ final class PictureFile {
 
         let colour = try upright.map { cvips_extract_bands($0, 0, Int32(colourBands)) }
         if facts.isDisplayP3, colour.blob("icc-profile-data") == nil { colour.setProfile(named: "p3") }
-        var (pixels, source, profile) = try Picture.pixels(of: colour, reading: reading)
+        let (pixels, encoding, profile) = try Picture.pixels(of: colour, reading: reading)
         let alpha: PixelBuffer? = try alphaBand.map { band in
             let alpha = try upright.map { cvips_extract_bands($0, Int32(band), 1) }
             let isFloat = alpha.format == VIPS_FORMAT_FLOAT || alpha.format == VIPS_FORMAT_DOUBLE
             return isFloat ? PixelBuffer(try alpha.floatRaster(), depth: .sixteen) : try alpha.integerPixels().converted(to: pixels.depth)
         }
-        if let alpha, facts.isPremultiplied { pixels = pixels.unpremultiplied(by: alpha) }
+        var source = encoding
         if let depth = upright.integer("heif-bitdepth"), depth > 8 { source.bits = depth }
 
         source.size = (pixels.width, pixels.height)

@@ -21,23 +21,28 @@ extension PixelBuffer {
         return result
     }
 
-    /// 8-bit colour laid over an opaque background.
-    /// - Parameter background: red, green, blue; grey pictures take its brightness.
+    /// Colour laid over an opaque background.
+    /// - Parameter background: red, green, blue, 0…255; grey pictures take its brightness.
     func composed(with alpha: PixelBuffer, on background: [UInt8]) -> PixelBuffer {
-        let grey = UInt32((299 * Int(background[0]) + 587 * Int(background[1]) + 114 * Int(background[2]) + 500) / 1000)
-        let ground = channels == 1 ? [grey] : background.map(UInt32.init)
+        let white: UInt64 = depth == .eight ? 255 : 65535
+        let grey = UInt64((299 * Int(background[0]) + 587 * Int(background[1]) + 114 * Int(background[2]) + 500) / 1000)
+        let ground = (channels == 1 ? [grey] : background.map(UInt64.init)).map { $0 * white / 255 }
         var result = self
-        alpha.bytes.withUnsafeBytes { alpha in
-            result.withUnsafeMutableBytes { output in
-                for i in alpha.indices {
-                    let opacity = UInt32(alpha[i])
-                    for c in 0..<channels {
-                        let place = i * channels + c
-                        output[place] = UInt8(truncatingIfNeeded: (UInt32(output[place]) * opacity + ground[c] * (255 - opacity) + 127) / 255)
+        func compose<Sample: FixedWidthInteger>(_: Sample.Type) {
+            alpha.bytes.withUnsafeBytes { alpha in
+                result.withUnsafeMutableBytes { output in
+                    let (alpha, output) = (alpha.assumingMemoryBound(to: Sample.self), output.assumingMemoryBound(to: Sample.self))
+                    for i in alpha.indices {
+                        let opacity = UInt64(alpha[i])
+                        for c in 0..<channels {
+                            let sum = UInt64(output[i * channels + c]) * opacity + ground[c] * (white - opacity)
+                            output[i * channels + c] = Sample(truncatingIfNeeded: (sum + white / 2) / white)
+                        }
                     }
                 }
             }
         }
+        if depth == .eight { compose(UInt8.self) } else { compose(UInt16.self) }
         return result
     }
 }

@@ -133,7 +133,7 @@ extension PictureSequence {
                 }
             }
             let arguments = options.arguments(
-                for: format, quality: quality, bits: bits, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000)
+                for: format, quality: quality, bits: bits, isGrey: frames[0].bands == 1, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000)
             guard cvips_save(format.saver, image.pointer, target, arguments) == 0 else { throw AcuityError(.file, Vips.takeError()) }
         }
         return remarks

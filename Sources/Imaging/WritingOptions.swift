@@ -8,7 +8,7 @@ extension Picture {
     public struct WritingOptions: Sendable, Hashable {
         /// How finely colour is kept beside brightness.
         public enum Subsampling: String, Sendable, Hashable, CaseIterable {
-            /// 4:4:4 where quality is 90 or more, else 4:2:0.
+            /// 4:4:4 in AVIF and where quality is 90 or more, else 4:2:0.
             case automatic = "auto"
             case full = "444"
             case half = "420"
@@ -66,7 +66,7 @@ extension Picture {
         }
 
         /// The options for libvips' save operation.
-        func arguments(for format: ImageFormat, quality wanted: Int?, bits: Int, isFloat: Bool, isLarge: Bool) -> String {
+        func arguments(for format: ImageFormat, quality wanted: Int?, bits: Int, isGrey: Bool, isFloat: Bool, isLarge: Bool) -> String {
             let quality = wanted ?? quality ?? (format == .heif || format == .avif ? 85 : 92)
             func effort(_ option: String, default usual: Int) -> String {
                 var (least, most) = (Int32(0), Int32(9))
@@ -85,14 +85,14 @@ extension Picture {
                 return "compression=deflate,predictor=\(isFloat ? "float" : "horizontal"),bigtiff=\(isLarge)" + effort("level", default: 1)
             case .gif: return "dither=1" + effort("effort", default: 7)
             case .heif, .avif:
-                let mode = subsampling == .automatic ? (quality >= 90 ? "off" : "on") : chroma
+                let mode = subsampling == .automatic ? (quality >= 90 || format == .avif ? "off" : "on") : chroma
                 return "Q=\(quality),compression=\(format == .avif ? "av1" : "hevc"),subsample-mode=\(mode),bitdepth=\(bits)" + effort("effort", default: 4)
             case .jxl: return (lossless ? "lossless=true" : "Q=\(quality)") + effort("effort", default: 7)
             case .jp2:
                 let isExact = lossless || (wanted ?? self.quality) == nil
                 return isExact ? "lossless=true" : "Q=\(quality),subsample-mode=\(subsampling == .half ? "on" : "off")"
             case .bmp: return "format=bmp"
-            case .ppm: return ""
+            case .ppm: return isGrey ? "format=pgm" : "format=ppm"
             }
         }
     }
