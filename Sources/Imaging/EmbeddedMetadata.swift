@@ -72,6 +72,28 @@ extension ByteReader {
 }
 
 extension OutputFile {
+    /// libvips gives an animation's EXIF the height of all frames together; this gives it that of one.
+    func correctExifHeight(from wrong: Int, to height: Int) throws {
+        let reader = ByteReader(self)
+        var offset = 12
+        for _ in 0..<1_000_000 where offset + 8 <= size {
+            let length = reader.bytes(at: offset + 4, count: 4).reversed().reduce(0) { $0 << 8 | Int($1) }
+            if reader.text(offset, 4) == "EXIF" {
+                let exif = reader.bytes(at: offset + 8, count: min(length, 1 << 16))
+                // The entry PixelYDimension: tag, type LONG, one value; in either byte order.
+                let entries = [([3, 160, 4, 0, 1, 0, 0, 0] as [UInt8], { little($0, 4) }), ([160, 3, 0, 4, 0, 0, 0, 1], { bigEndian(UInt32($0)) })]
+                for (mark, number) in entries {
+                    let record = mark + number(wrong)
+                    for place in exif.indices.dropLast(11) where exif[place..<place + 12].elementsEqual(record) {
+                        try write(number(height), at: offset + 8 + place + 8)
+                    }
+                }
+                return
+            }
+            offset += 8 + (length + 1) / 2 * 2
+        }
+    }
+
     /// Adds a chunk after the first, the header, which is always 25 bytes long.
     fileprivate func addPNGChunk(_ name: String, _ payload: [UInt8]) throws {
         let body = Array(name.utf8) + payload

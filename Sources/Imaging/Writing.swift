@@ -58,6 +58,7 @@ extension Picture {
                 defer { g_object_unref(target) }
                 remarks += try sequence.encode(as: format, options: options, quality: nil, into: target)
             }
+            if format == .webp, sequence.pictures.count > 1 { try file.correctExifHeight(from: first.height * sequence.pictures.count, to: first.height) }
             if !options.strip { remarks += try first.completeMetadata(of: file, format: format, options: options) }
         } catch let error as AcuityError where !error.message.hasPrefix(path) {
             throw AcuityError(error.code, "\(path): \(error.message.hasSuffix("write error") ? "cannot be written; is the disk full?" : error.message)")

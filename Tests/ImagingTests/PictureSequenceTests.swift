@@ -41,6 +41,18 @@ import Testing
             let inside = (0..<32 * 24).first { b.alpha?.bytes[$0] == 255 } ?? 0
             #expect(abs(Int(a.pixels.bytes[inside * 3]) - 255) < 64)
         }
+        if name == "webp" {
+            // EXIF's PixelYDimension, in either byte order.
+            let exif = again.pictures[0].metadata?.exif ?? []
+            let heights = exif.indices.dropLast(11).compactMap { place -> Int? in
+                switch Array(exif[place..<place + 8]) {
+                case [3, 160, 4, 0, 1, 0, 0, 0]: Int(exif[place + 8]) | Int(exif[place + 9]) << 8
+                case [160, 3, 0, 4, 0, 0, 0, 1]: Int(exif[place + 11]) | Int(exif[place + 10]) << 8
+                default: nil
+                }
+            }
+            #expect(heights == [24] || heights.isEmpty)
+        }
         // Only the first where one picture is asked for.
         let first = try Picture(contentsOf: path)
         #expect(first.width == 32 && first.height == 24)
