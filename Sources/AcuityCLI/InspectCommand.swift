@@ -10,7 +10,7 @@ struct InspectCommand: ParsableCommand {
         commandName: "inspect",
         abstract: "Say what a picture is and what to expect of enlarging it.",
         discussion: """
-            Size and format, estimated JPEG quality, noise, blur, the resolution that is really there where a picture was \
+            Size, format, colour profile and frames, estimated JPEG quality, noise, blur, the resolution that is really there where a picture was \
             enlarged before, the share of text and line art; the model and the factor that suit it, and what cannot be \
             recovered. All of it is estimated from the pixels. Enlargement by a neural network is not recognised.
 
@@ -55,8 +55,10 @@ struct InspectCommand: ParsableCommand {
         func share(_ value: Double) -> String { "\(Int((value * 100).rounded())) %" }
         var lines = ["\(i.file)"]
         func line(_ name: String, _ value: String) { lines.append("  " + name.padding(toLength: 19, withPad: " ", startingAt: 0) + value) }
-        line("picture", "\(i.width)×\(i.height), \(number(Double(i.width * i.height) / 1e6, 2)) megapixels, \(i.depth) bit \(i.isGrey ? "grey" : "colour")\(i.hasAlpha ? " with transparency" : "")")
+        line("picture", "\(i.width)×\(i.height), \(number(Double(i.width * i.height) / 1e6, 2)) megapixels, \(i.depth) bit \(i.isCMYK ? "CMYK" : i.isGrey ? "grey" : "colour")\(i.depth > 16 ? " in floats" : "")\(i.hasAlpha ? " with transparency" : "")")
+        if i.frames > 1 { line("frames or pages", "\(i.frames), of which the first is measured") }
         line("file", "\(i.format.uppercased()), \(ByteCount(i.bytes))\(i.carries.isEmpty ? "" : ", with \(i.carries.joined(separator: ", "))")")
+        if let profile = i.profile { line("colour profile", profile) }
         if let quality = i.jpegQuality { line("JPEG quality", "about \(quality)") }
         line("noise", "σ \(number(i.noise)) of 255 at most" + (i.noise < 1 ? ", clean" : i.noise < 4 ? ", slight" : i.noise < 10 ? ", visible" : ", strong"))
         line("blur", i.blur.map { "σ \(number($0)) pixels at the sharpest edges" + ($0 < 0.6 ? ", sharp" : $0 < 1.2 ? ", a little soft" : ", blurred") } ?? "no edges to measure it by")

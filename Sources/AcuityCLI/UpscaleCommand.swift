@@ -11,9 +11,10 @@ struct UpscaleCommand: AsyncParsableCommand {
         commandName: "upscale",
         abstract: "Enlarge pictures.",
         discussion: """
-            Reads JPEG, PNG, WebP, TIFF, GIF and HEIF; writes JPEG, PNG, WebP and TIFF. Transparency, 16 bits, EXIF and \
-            resolution are kept where the format can hold them. An input is never overwritten, an existing output only \
-            with --overwrite, and an output appears whole or not at all.
+            Reads and writes JPEG, PNG, WebP, TIFF, GIF, AVIF, HEIC, JPEG XL, JPEG 2000, BMP and PPM, as far as the libvips \
+            installed here does. Animations and documents of several pages are enlarged picture by picture. Transparency, \
+            16 bits, colour profiles, EXIF, XMP, IPTC and resolution are kept; what a format cannot hold is said. An input is \
+            never overwritten, an existing output only with --overwrite, and an output appears whole or not at all.
 
             EXAMPLES
               acuity upscale kitten.jpg                    writes kitten@4x.png beside it
@@ -65,12 +66,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         "An installed model (acuity models lists them), nearest, bilinear, bicubic, lanczos3, or a weights file.", valueName: "model"))
     var model = Upscaler.Method.defaultName
 
-    @Option(name: [.customShort("f"), .customLong("format")], help: ArgumentHelp(
-        "png, jpg, webp, tif, or same (as the input). Default: what the output's name says, else png.", valueName: "format"))
-    var format: String?
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("1 to 100, for JPEG and WebP.", valueName: "quality"))
-    var quality = 92
+    @OptionGroup var writing: OutputOptions
 
     @Option(help: ArgumentHelp("NAME_SUFFIX instead of NAME@4x.", valueName: "suffix"))
     var suffix: String?
@@ -125,17 +121,20 @@ struct UpscaleCommand: AsyncParsableCommand {
         guard !(skipExisting && overwrite) else { throw AcuityError(.usage, "give one of --skip-existing and --overwrite") }
         let budget = try memory.map(ByteCount.init(parsing:))
         let template = try nameTemplate()
-        let writing = try writingOptions()
+        let options = try writing.writingOptions(overwrite: overwrite)
         let upscaler = try makeUpscaler()
         if case .factor = upscaler.target {} else if template.holds(.scale) {
             throw AcuityError(.usage, "name \(name ?? ""): {scale} is known only with --scale; {size} always is")
         }
         let outputs = BatchOutputs(
-            place: try place(for: inputs, writing), name: template, target: upscaler.target, model: modelName,
-            format: writing.format, keepsFormat: format == "same")
+            place: try place(for: inputs, options), name: template, target: upscaler.target, model: modelName,
+            format: options.format, keepsFormat: writing.format == "same")
+        // What the format cannot do is said before anything is done.
+        if let format = outputs.usualFormat { try options.check(for: format) }
+        if case .folder(let folder) = outputs.place { try make(folder) }
         var run = UpscaleRun(
             inputs: inputs,
-            batch: Batch.Options(upscaler: upscaler, outputs: outputs, writing: writing, skipsExisting: skipExisting, resumes: resume, memory: budget),
+            batch: Batch.Options(upscaler: upscaler, outputs: outputs, writing: options, skipsExisting: skipExisting, resumes: resume, memory: budget),
             isRecursive: recursive, manifest: manifest, isWatching: watch, json: json, verbose: verbose)
         try await run.run()
     }
@@ -166,18 +165,6 @@ struct UpscaleCommand: AsyncParsableCommand {
         return .fit(width: width, height: height)
     }
 
-    private func writingOptions() throws -> Picture.WritingOptions {
-        var options = Picture.WritingOptions(quality: quality, overwrite: overwrite)
-        guard (1...100).contains(quality) else { throw AcuityError(.usage, "quality \(quality): must lie between 1 and 100") }
-        if let format, format != "same" {
-            guard let known = ImageFormat(named: format), known.isWritable else {
-                throw AcuityError(.usage, "format \(format): must be png, jpg, webp, tif or same")
-            }
-            options.format = known
-        }
-        return options
-    }
-
     private func nameTemplate() throws -> NameTemplate {
         guard let suffix else { return try NameTemplate(name ?? "{stem}@{size}.{ext}") }
         guard name == nil else { throw AcuityError(.usage, "give one of --name and --suffix") }
@@ -191,30 +178,29 @@ struct UpscaleCommand: AsyncParsableCommand {
         return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent
     }
 
-    /// Where the outputs go; a folder for them is made if it is not there, its own folder must be.
-    private func place(for inputs: [String], _ writing: Picture.WritingOptions) throws -> BatchOutputs.Place {
+    /// Where the outputs go. A folder for them may be yet to be made; its own folder must be there.
+    private func place(for inputs: [String], _ options: Picture.WritingOptions) throws -> BatchOutputs.Place {
         guard let output else { return .besideInputs }
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: output, isDirectory: &isFolder)
         guard inputs.count > 1 || output.hasSuffix("/") || (exists && isFolder.boolValue) || watch || name != nil || PictureSearch.needsSearch(inputs) else {
-            _ = try Picture.format(for: output, options: writing)
+            _ = try Picture.format(for: output, options: options)
             return .file(output)
         }
         let named = ImageFormat(named: URL(fileURLWithPath: output).pathExtension) != nil
         if inputs.count == 1, PictureSearch.needsSearch(inputs), exists ? !isFolder.boolValue : named {
             throw AcuityError(.file, "\(inputs[0]): stands for many pictures and needs a folder for its outputs, not \(output)")
         }
-        guard !exists || isFolder.boolValue else { throw AcuityError(.usage, "\(output): several inputs need a folder as their output") }
-        if !exists {
-            guard !named else {
-                throw AcuityError(.usage, "\(output): several inputs need a folder as their output")
-            }
-            do {
-                try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: false)
-            } catch {
-                throw AcuityError(.file, "\(output): the folder cannot be made")
-            }
-        }
+        guard exists ? isFolder.boolValue : !named else { throw AcuityError(.usage, "\(output): several inputs need a folder as their output") }
         return .folder(output)
+    }
+
+    private func make(_ folder: String) throws {
+        guard !FileManager.default.fileExists(atPath: folder) else { return }
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        } catch {
+            throw AcuityError(.file, "\(folder): the folder cannot be made")
+        }
     }
 }

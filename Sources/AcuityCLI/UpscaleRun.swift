@@ -96,7 +96,7 @@ struct UpscaleRun {
         var watched = WatchedFolders(inputs, search: search)
         while !work.isStopped {
             let pictures = work.withoutOutputs(watched.settled())
-            if !pictures.isEmpty { report.conclude(try await work.run(pictures) { report.take($0) }, manifest: nil) }
+            if !pictures.isEmpty { report.conclude(try await work.run(pictures, among: work.withoutOutputs(watched.pictures)) { report.take($0) }, manifest: nil) }
             try await Task.sleep(for: .milliseconds(500))
         }
         if report.failures > 0 { throw ExitCode(1) }
@@ -121,6 +121,8 @@ final class UpscaleReport: Sendable {
     private let isBatch: Bool
     private let line = ProgressLine(label: "")
     private let failed = Mutex<[String]>([])
+    /// How many pictures each remark was made on.
+    private let remarked = Mutex<[String: Int]>([:])
     /// Pictures that were enlarged beyond what they support.
     private let advised = Mutex(0)
     /// Failures that fit on a screen have been seen as they came.
@@ -142,6 +144,14 @@ final class UpscaleReport: Sendable {
         case .settled(let record, let earlier):
             line.finish()
             if record.verdict == .failed { return fail(record) }
+            // In a batch each remark is made once, and counted.
+            for remark in record.remarks ?? [] where !earlier {
+                let count = remarked.withLock { counts in
+                    counts[remark, default: 0] += 1
+                    return counts[remark] ?? 0
+                }
+                if count == 1 || verbose { note("\(record.output ?? record.input): \(remark)") }
+            }
             if let advice = record.advice {
                 advised.withLock { $0 += 1 }
                 if !isBatch || verbose { note("\(record.input): \(advice)") }
@@ -186,6 +196,7 @@ final class UpscaleReport: Sendable {
         let rate = summary.done > 0 ? String(format: " (%.1f megapixels a second)", megapixels / max(summary.seconds, 1e-3)) : ""
         let time = summary.seconds < 10 ? String(format: "%.1f s", summary.seconds) : ProgressLine.duration(summary.seconds)
         note("\(counts.joined(separator: ", ")) in \(time)\(rate)" + (manifest.map { "; manifest: \($0)" } ?? ""))
+        for (remark, count) in remarked.withLock({ $0 }).sorted(by: { $0.key < $1.key }) where count > 1 { note("\(count) pictures: \(remark)") }
         let advised = advised.withLock { $0 }
         if advised > 0, !verbose { note("\(advised) of them support less than was asked for (-v names them, acuity inspect says why)") }
         let count = summary.done + summary.earlier + summary.skipped + failed.count

@@ -85,7 +85,7 @@ import Testing
             jpeg.pixels.raster.cropped(to: Region(x: 12, y: 4, width: 1, height: 1)).samples)
         #expect(left[0] < 0.3 && left[1] > 0.4 && left[2] > 0.6, "cyan, got \(left)")
         #expect(right[0] > 0.6 && right[1] < 0.4 && right[2] < 0.4, "red, got \(right)")
-        let tiff = try Picture(data: tiff(width: 2, height: 1, samples: [0, 0, 0, 0, 0, 0, 0, 255], photometric: 5, channels: 4))
+        let tiff = try Picture(data: tiff(width: 2, height: 1, samples: [0, 0, 0, 0, 0, 0, 0, 255], photometric: 5, channels: 4), colour: .sRGB)
         #expect(tiff.pixels.channels == 3)
         #expect(tiff.pixels.bytes.prefix(3).allSatisfy { $0 > 240 } && tiff.pixels.bytes.suffix(3).allSatisfy { $0 < 80 })
     }

@@ -98,16 +98,18 @@ package final class Batch: Sendable {
 
     /// Pictures of folders that are outputs themselves, of this batch or an earlier run, are left out.
     package func withoutOutputs(_ pictures: [FoundPicture]) -> [FoundPicture] {
-        let outputs = Set(pictures.compactMap { options.outputs.likelyDestination(of: $0).map(standardPath) }).union(options.manifest?.outputs ?? [])
+        let outputs = Set(pictures.flatMap { options.outputs.likelyDestinations(of: $0).map(standardPath) }).union(options.manifest?.outputs ?? [])
         return pictures.filter { $0.isNamed || !outputs.contains(standardPath($0.path)) }
     }
 
     /// Enlarges the pictures; returns when all have come to their end or the batch was stopped.
-    /// - Parameter report: called from any thread, one call at a time.
+    /// - Parameters:
+    ///   - all: the pictures among which outputs need names of their own, where these are not all.
+    ///   - report: called from any thread, one call at a time.
     /// - Throws: `CancellationError` when the task is cancelled; ``AcuityError`` where the manifest cannot be written.
-    package func run(_ pictures: [FoundPicture], report: @escaping @Sendable (Event) -> Void) async throws -> Summary {
+    package func run(_ pictures: [FoundPicture], among all: [FoundPicture]? = nil, report: @escaping @Sendable (Event) -> Void) async throws -> Summary {
         let course = BatchCourse(pictures, report: report)
-        let queue = Queue(pictures)
+        let queue = Queue(pictures, sharing: options.outputs.sharing(all ?? pictures))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<min(lanes, max(1, pictures.count)) {
                 group.addTask { [self] in
@@ -145,10 +147,12 @@ package final class Batch: Sendable {
     /// Pictures still to come.
     private final class Queue: Sendable {
         let pictures: [FoundPicture]
+        /// Those whose outputs' names would be the same, by absolute path.
+        let sharing: Set<String>
         /// How many have been taken, and the inputs that outputs belong to, by absolute path.
         let state = Mutex<(place: Int, owners: [String: String])>((0, [:]))
 
-        init(_ pictures: [FoundPicture]) { self.pictures = pictures }
+        init(_ pictures: [FoundPicture], sharing: Set<String>) { (self.pictures, self.sharing) = (pictures, sharing) }
     }
 
     /// The next picture, with everything settled that can be without reading it. One at a time: of two inputs with one
@@ -160,12 +164,11 @@ package final class Batch: Sendable {
             let (place, picture) = (state.place, queue.pictures[state.place])
             var record = BatchRecord(input: picture.path, verdict: .failed)
             do {
-                let (output, format) = try options.outputs.destination(of: picture)
+                let (output, format) = try options.outputs.destination(of: picture, isShared: queue.sharing.contains(standardPath(picture.path)))
                 record.output = output
                 let path = standardPath(output)
                 if let owner = state.owners[path] {
-                    let advice = owner == picture.path ? "" : "; --name '{stem}-{source}@{size}.{ext}' tells them apart"
-                    throw AcuityError(.file, "\(picture.path): its output \(output) is also that of an earlier input, \(owner)\(advice)")
+                    throw AcuityError(.file, "\(picture.path): its output \(output) is also that of an earlier input, \(owner)")
                 }
                 state.owners[path] = picture.path
                 if options.resumes, let done = try options.manifest?.finished(input: picture.path, output: output, settings: settings) {
@@ -216,24 +219,26 @@ package final class Batch: Sendable {
         let clock = ContinuousClock()
         guard !isStopped else { return nil }
         let start = clock.now
-        let (picture, advice) = try await onFileThread {
-            let picture = try self.read(work)
-            return (picture, try self.advice(on: picture, work))
+        let (sequence, advice) = try await onFileThread {
+            let sequence = try self.read(work)
+            return (sequence, try self.advice(on: sequence.pictures[0], work))
         }
-        let enlarged: (record: BatchRecord, result: Picture)? = try await network.holding(1) {
+        let enlarged: (record: BatchRecord, result: PictureSequence)? = try await network.holding(1) {
             guard !isStopped else { return nil }
             var record = try await onFileThread { try self.begin(record, work) }
             let read = clock.now
-            let result = try await upscaler.upscale(picture) { course.advance(work.index, $0) }
+            let result = try await upscaler.upscale(sequence) { course.advance(work.index, $0) }
             record.secondsEnlarging = (clock.now - read) / .seconds(1)
             (record.width, record.height, record.model) = (result.width, result.height, options.outputs.model)
             return (record, result)
         }
         guard let (record, result) = enlarged else { return nil }
         return try await onFileThread {
-            try result.write(to: work.output, options: work.options)
+            let remarks = try result.write(to: work.output, options: work.options)
             var record = record
             record.verdict = .done
+            record.frames = try Picture.format(for: work.output, options: work.options).holdsSequences ? result.pictures.count : 1
+            record.remarks = remarks.isEmpty ? nil : remarks
             record.advice = advice
             record.seconds = (clock.now - start) / .seconds(1)
             if let manifest = self.options.manifest {
@@ -246,26 +251,31 @@ package final class Batch: Sendable {
 
     // MARK: - On a file thread
 
-    /// Bytes that the picture takes while it is under way, judged by its header.
+    /// Bytes that the file's pictures take while they are under way, judged by its header.
     private func need(_ work: Work) throws -> Int {
         let header = try PictureHeader(contentsOf: work.input)
-        let (bytes, alpha) = (max(1, min(2, header.depth / 8)), header.hasAlpha ? 1 : 0)
+        let (depth, alpha) = (header.bytesPerSample > 1 || header.isCMYK ? 2 : 1, header.hasAlpha ? 1 : 0)
         let channels = header.channels - alpha < 3 ? 1 : 3
         let size = try upscaler.outputSize(width: header.width, height: header.height)
-        let input = header.width * header.height * max(header.channels, channels) * bytes
-        let output = size.width * size.height * (channels + alpha) * bytes
-        let enlarging = try upscaler.memory(width: header.width, height: header.height, channels: channels, depth: bytes)
-        // Decoders hold the file's samples and what is made of them, encoders colour and alpha apart and together.
-        return max(3 * input, input + enlarging + alpha * output, input + (2 + alpha) * output)
+        let (before, after) = (header.width * header.height * header.frames, size.width * size.height * header.frames)
+        let decoded = before * max(header.channels, channels) * max(header.bytesPerSample, depth)
+        let input = before * (channels + alpha) * depth
+        let output = after * (channels + alpha) * depth
+        let enlarging = try upscaler.memory(width: header.width, height: header.height, channels: channels, depth: depth)
+        // Decoders hold the file's samples and what is made of them, floats once more; enlarging holds all pictures, before
+        // and after; encoders hold colour and alpha apart and together, frames once more, CMYK beside RGB.
+        let copies = 2 + alpha + (header.frames > 1 ? 1 : 0) + (header.isCMYK ? 2 : 0)
+        let others = header.frames > 1 ? output : alpha * output
+        return max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + enlarging + others, input + copies * output)
     }
 
-    /// The picture, once its output may be written.
-    private func read(_ work: Work) throws -> Picture {
-        let picture = try Picture(contentsOf: work.input)
-        let size = try upscaler.outputSize(width: picture.width, height: picture.height)
+    /// The pictures of the file, once its output may be written.
+    private func read(_ work: Work) throws -> PictureSequence {
+        let sequence = try PictureSequence(contentsOf: work.input)
+        let size = try upscaler.outputSize(width: sequence.width, height: sequence.height)
         if case .folder(let folder) = options.outputs.place { try makeFolders(for: work.output, in: folder) }
-        try picture.checkWriting(to: work.output, options: work.options, width: size.width, height: size.height)
-        return picture
+        try sequence.checkWriting(to: work.output, options: work.options, width: size.width, height: size.height)
+        return sequence
     }
 
     /// What the person should know about enlarging this picture this much; judged by its middle, to be quick.

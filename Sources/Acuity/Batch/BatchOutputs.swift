@@ -19,7 +19,7 @@ package struct BatchOutputs: Sendable {
     /// What a name is filled with.
     package var target: Upscaler.Target
     package var model: String
-    /// `nil` with ``keepsFormat`` false and a ``Place/file(_:)``: what its name says.
+    /// `nil`: what the name says of a ``Place/file(_:)``; else PNG, and animations and documents of pages keep theirs.
     package var format: ImageFormat?
     /// The input's own format, where it can be written.
     package var keepsFormat: Bool
@@ -29,32 +29,60 @@ package struct BatchOutputs: Sendable {
         self.name = name
         self.target = target
         self.model = model
-        self.format = format ?? name.literalExtension.flatMap(ImageFormat.init(named:)) ?? (place.isFile || keepsFormat ? nil : .png)
+        self.format = format ?? name.literalExtension.flatMap(ImageFormat.init(named:))
         self.keepsFormat = keepsFormat
     }
 
+    /// The format of most outputs; nil where names or inputs decide.
+    package var usualFormat: ImageFormat? { place.isFile || keepsFormat ? nil : format ?? .png }
+
+    /// - Parameter isShared: whether the picture's output needs the whole of the input's name, as ``sharing(_:)`` says.
     /// - Throws: ``AcuityError`` where the format is the input's and that cannot be told, or the name is too long.
-    package func destination(of picture: FoundPicture) throws -> (path: String, format: ImageFormat?) {
+    func destination(of picture: FoundPicture, isShared: Bool) throws -> (path: String, format: ImageFormat?) {
         var format = format
         if keepsFormat {
             let own = try ImageFormat(contentsOf: picture.path)
             format = own.isWritable ? own : .png
         }
         if case .file(let path) = place { return (path, format) }
-        return (try path(of: picture, format: format ?? .png), format ?? .png)
+        if format == nil { format = sequenceFormat(of: picture) }
+        return (try path(of: picture, format: format ?? .png, isShared: isShared), format ?? .png)
     }
 
-    /// Where the output would go if the input's name told its format: good enough to recognise outputs among inputs.
-    func likelyDestination(of picture: FoundPicture) -> String? {
-        let own = ImageFormat(named: FileName(picture.fileName).pathExtension)
-        return try? path(of: picture, format: keepsFormat ? (own?.isWritable == true ? own ?? .png : .png) : format ?? .png)
+    /// The input's format, if it holds several pictures that this format can hold again.
+    private func sequenceFormat(of picture: FoundPicture) -> ImageFormat? {
+        // What cannot be read is said when it is read.
+        guard let own = try? ImageFormat(contentsOf: picture.path), own.holdsSequences, own.isWritable,
+            let header = try? PictureHeader(contentsOf: picture.path), header.frames > 1
+        else { return nil }
+        return own
     }
 
-    private func path(of picture: FoundPicture, format: ImageFormat) throws -> String {
+    /// Where the output would go if the input's name told its format, likeliest first: good enough to recognise outputs
+    /// among inputs.
+    func likelyDestinations(of picture: FoundPicture) -> [String] {
+        let own = ImageFormat(named: FileName(picture.fileName).pathExtension).flatMap { $0.isWritable ? $0 : nil } ?? .png
+        var formats = [keepsFormat ? own : format ?? .png]
+        if format == nil, own.holdsSequences { formats.append(own) }
+        return [false, true].flatMap { isShared in formats.compactMap { try? path(of: picture, format: $0, isShared: isShared) } }
+    }
+
+    /// The pictures, by absolute path, that would get the same output as another of a different name: their whole name
+    /// stands for `{stem}`. It depends on which pictures there are, not on their order.
+    func sharing(_ pictures: [FoundPicture]) -> Set<String> {
+        guard !place.isFile else { return [] }
+        let claims = Dictionary(grouping: pictures) { likelyDestinations(of: $0).first.map(standardPath) }
+        return claims.reduce(into: []) { result, claim in
+            guard claim.key != nil, Set(claim.value.map(\.fileName)).count > 1 else { return }
+            result.formUnion(claim.value.map { standardPath($0.path) })
+        }
+    }
+
+    private func path(of picture: FoundPicture, format: ImageFormat, isShared: Bool) throws -> String {
         let file = FileName(picture.fileName)
         let name = name.name { field in
             switch field {
-            case .stem: file.stem
+            case .stem: isShared ? picture.fileName : file.stem
             case .ext: format.fileExtension
             case .scale: target.scaleText ?? ""
             case .size: target.sizeText

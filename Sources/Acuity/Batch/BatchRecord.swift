@@ -19,8 +19,9 @@ package struct BatchRecord: Sendable, Codable, Hashable {
     package struct File: Sendable, Codable, Hashable {
         package var sha256: String
         package var bytes: Int
-        /// Seconds since 1970.
-        package var modified: Double
+        /// When the file was last touched in any way, seconds since 1970: the time of its content may be set at will, and
+        /// outputs take over that of their inputs.
+        package var changed: Double
     }
 
     /// In a manifest as seen from its folder, else as named.
@@ -36,11 +37,15 @@ package struct BatchRecord: Sendable, Codable, Hashable {
     package var model: String?
     package var width: Int?
     package var height: Int?
+    /// Frames or pages written.
+    package var frames: Int?
     /// From reading to writing.
     package var seconds: Double?
     package var secondsEnlarging: Double?
     /// Why it failed, in one line.
     package var error: String?
+    /// What the output does not hold although the input did.
+    package var remarks: [String]?
     /// What the person should know about the result.
     package var advice: String?
 

@@ -169,13 +169,13 @@ extension BatchRecord.File {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         #if canImport(Darwin)
-        let time = status.st_mtimespec
+        let time = status.st_ctimespec
         #else
-        let time = status.st_mtim
+        let time = status.st_ctim
         #endif
         bytes = Int(status.st_size)
-        modified = Double(time.tv_sec) + (Double(time.tv_nsec) / 1e3).rounded() / 1e6
-        if let known, known.bytes == bytes, known.modified == modified {
+        changed = Double(time.tv_sec) + (Double(time.tv_nsec) / 1e3).rounded() / 1e6
+        if let known, known.bytes == bytes, known.changed == changed {
             sha256 = known.sha256
         } else {
             guard let hash = try? Digest.sha256(ofFile: path) else { return nil }

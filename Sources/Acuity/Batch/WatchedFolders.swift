@@ -22,6 +22,8 @@ package struct WatchedFolders {
     private let folders: [String]
     private let search: PictureSearch
     private var states: [String: State] = [:]
+    /// All pictures that were there at the last look.
+    package private(set) var pictures: [FoundPicture] = []
 
     package init(_ folders: [String], search: PictureSearch) {
         self.folders = folders
@@ -30,10 +32,10 @@ package struct WatchedFolders {
 
     /// Pictures that are new or changed and have been the same at three looks in a row; each is handed out once.
     package mutating func settled() -> [FoundPicture] {
-        let found = search.pictures(of: folders).pictures
+        pictures = search.pictures(of: folders).pictures
         var result: [FoundPicture] = []
         var current: [String: State] = [:]
-        for picture in found {
+        for picture in pictures {
             var status = stat()
             guard stat(picture.path, &status) == 0 else { continue }
             #if canImport(Darwin)

@@ -12,9 +12,14 @@ package struct Inspection: Sendable, Codable, Hashable {
     /// Of the upright picture.
     package var width: Int
     package var height: Int
-    /// Bits per sample.
+    /// Frames of an animation or pages of a document; what follows is said of the first.
+    package var frames: Int
+    /// Bits per sample; 32 are floats.
     package var depth: Int
     package var isGrey: Bool
+    package var isCMYK: Bool
+    /// The name of the colour profile.
+    package var profile: String?
     package var hasAlpha: Bool
     /// What the file carries, of `ICC`, `EXIF`, `XMP` and `IPTC`.
     package var carries: [String]
@@ -55,7 +60,10 @@ package struct Inspection: Sendable, Codable, Hashable {
         bytes = fileSize(path)
         format = header.format.rawValue
         (width, height) = (picture.width, picture.height)
-        depth = picture.pixels.depth.rawValue
+        frames = header.frames
+        depth = header.depth
+        isCMYK = header.isCMYK
+        profile = header.profile
         isGrey = picture.pixels.channels == 1
         hasAlpha = picture.alpha != nil
         carries = header.fields
@@ -116,11 +124,11 @@ package struct Inspection: Sendable, Codable, Hashable {
     }
 }
 
-/// The beginning of a JPEG file.
+/// The beginning of a JPEG file, beyond the profiles that may come first.
 enum JPEGHeader {
     /// The quality it was written with, 1…100; nil if it does not tell.
     static func quality(ofFile path: String) -> Int? {
-        guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 1 << 17) else { return nil }
+        guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 1 << 21) else { return nil }
         return jpegQuality(of: [UInt8](head))
     }
 }

@@ -22,7 +22,7 @@ import Testing
 
     private func record(_ verdict: String, extra: String = "") -> String {
         """
-        {"input":"in.png","input_file":{"bytes":5,"modified":1,"sha256":"\(hash)"},"output":"out.png","settings":{"model":"bicubic","size":"2x"},"verdict":"\(verdict)"\(extra)}
+        {"input":"in.png","input_file":{"bytes":5,"changed":1,"sha256":"\(hash)"},"output":"out.png","settings":{"model":"bicubic","size":"2x"},"verdict":"\(verdict)"\(extra)}
 
         """
     }
@@ -57,7 +57,7 @@ import Testing
     @Test func whatIsDoneMustStillBeThere() throws {
         try write("input", "in.png")
         try write("output", "out.png")
-        try write(record("done", extra: ",\"output_file\":{\"bytes\":6,\"modified\":1,\"sha256\":\"\(outputHash)\"}"), "m.jsonl")
+        try write(record("done", extra: ",\"output_file\":{\"bytes\":6,\"changed\":1,\"sha256\":\"\(outputHash)\"}"), "m.jsonl")
         #expect(try finished() != nil)
         try write("spoilt", "out.png")
         #expect(try finished() == nil)
