@@ -134,7 +134,9 @@ struct UpscaleCommand: AsyncParsableCommand {
         if case .folder(let folder) = outputs.place { try make(folder) }
         var run = UpscaleRun(
             inputs: inputs,
-            batch: Batch.Options(upscaler: upscaler, outputs: outputs, writing: options, skipsExisting: skipExisting, resumes: resume, memory: budget),
+            batch: Batch.Options(
+                upscaler: upscaler, outputs: outputs, writing: options, weightsFile: FileManager.default.fileExists(atPath: model) ? model : nil,
+                skipsExisting: skipExisting, resumes: resume, memory: budget),
             isRecursive: recursive, manifest: manifest, isWatching: watch, json: json, verbose: verbose)
         try await run.run()
     }

@@ -11,8 +11,6 @@ package struct PictureHeader: Sendable, Hashable {
     package let height: Int
     /// Frames or pages that ``PictureSequence`` reads; 1 where pictures are of different sizes or kinds.
     package let frames: Int
-    /// Pictures that the file holds, whether or not they are read.
-    package let pictures: Int
     /// Samples per pixel, alpha included.
     package let channels: Int
     /// Bits per sample, 8 or more; 32 and more are floats.
@@ -31,12 +29,11 @@ package struct PictureHeader: Sendable, Hashable {
         self = try PictureFile(contentsOf: path, limits: ImageLimits()).header()
     }
 
-    init(_ header: VipsPicture, format: ImageFormat, facts: FileFacts, frames: Int, pictures: Int) {
+    init(_ header: VipsPicture, format: ImageFormat, facts: FileFacts, frames: Int) {
         let isTurned = vips_image_get_orientation_swap(header.pointer) != 0
         self.format = format
         (width, height) = isTurned ? (header.height, header.width) : (header.width, header.height)
         self.frames = frames
-        self.pictures = pictures
         channels = header.bands
         bytesPerSample = Int(vips_format_sizeof(header.format))
         depth = max(8, header.integer("heif-bitdepth") ?? 8 * bytesPerSample)

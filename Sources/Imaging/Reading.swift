@@ -75,7 +75,7 @@ final class PictureFile {
         try named {
             let header = try open("")
             let count = count(header)
-            return PictureHeader(header, format: format, facts: facts, frames: all(count, like: header) == nil ? 1 : count, pictures: count)
+            return PictureHeader(header, format: format, facts: facts, frames: all(count, like: header) == nil ? 1 : count)
         }
     }
 

@@ -87,14 +87,19 @@ import Testing
         #expect(files(folder).count == 2)
     }
 
+    /// Names that would clash hold the whole of the input's, whatever the order in which inputs come.
     @Test func twoInputsDoNotShareAnOutput() throws {
         let folder = try Folder()
-        try write(["in/a.png": picture(1), "in/a.jpg": UpscaleCommandTests.cmyk], to: folder)
-        let run = try Command.run(["upscale", "in", "-o", "out"] + Self.classical, in: folder.url)
-        #expect(run.status == 1 && run.errors.contains("in/a.png: its output out/a@2x.png is also that of an earlier input, in/a.jpg"))
-        let named = try Command.run(["upscale", "in", "-o", "out", "--name", "{stem}-{source}.{ext}"] + Self.classical, in: folder.url)
-        #expect(named.status == 0)
-        #expect(files(folder, "out").keys.sorted() == ["a-jpg.png", "a-png.png", "a@2x.png"])
+        try write(["in/a.png": picture(1), "in/a.jpg": UpscaleCommandTests.cmyk, "in/b.png": picture(2), "x/b.png": picture(3)], to: folder)
+        for (output, inputs) in [("out", ["in"]), ("named", ["in/b.png", "in/a.png", "in/a.jpg"])] {
+            let run = try Command.run(["upscale"] + inputs + ["-o", output, "-s", "2", "-n", "bicubic"], in: folder.url)
+            #expect(run.status == 0, "\(run.errors)")
+            #expect(files(folder, output).keys.sorted() == ["a.jpg@2x.png", "a.png@2x.png", "b@2x.png"])
+        }
+        let same = try Command.run(["upscale", "in", "-o", "same", "-f", "same"] + Self.classical, in: folder.url)
+        #expect(same.status == 0 && files(folder, "same").keys.sorted() == ["a@2x.jpg", "a@2x.png", "b@2x.png"])
+        let equal = try Command.run(["upscale", "in/b.png", "x/b.png", "-o", "equal"] + Self.classical, in: folder.url)
+        #expect(equal.status == 1 && equal.errors.contains("x/b.png: its output equal/b@2x.png is also that of an earlier input, in/b.png"))
     }
 
     @Test func aNameMayBeTooLongForItsOutput() throws {
@@ -167,6 +172,22 @@ import Testing
         try write(["in/a.png": picture(7)], to: folder)
         let changed = try Command.run(["upscale", "in", "-o", "out", "--resume", "--overwrite"] + Self.classical, in: folder.url)
         #expect(changed.status == 0 && changed.errors.contains("1 done, 1 done before"), "\(changed.errors)")
+    }
+
+    /// A file of weights is known by its content, not its name.
+    @Test(.enabled(if: ReleasedModels.has("fast-x2") && ReleasedModels.has("srcnn-x2"))) func otherWeightsAreOtherWork() throws {
+        let folder = try Folder()
+        let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Models").standardizedFileURL
+        func weights(_ name: String) throws -> Data { try Data(contentsOf: models.appendingPathComponent(name + "-x2.safetensors")) }
+        try write(["in/a.png": picture(1), "in/b.png": picture(2), "m.safetensors": weights("fast"), "other/m.safetensors": weights("srcnn")], to: folder)
+        func run(_ model: String) throws -> String {
+            let run = try Command.run(["upscale", "in", "-o", "out", "-s", "2", "--resume", "--overwrite", "-n", model], in: folder.url)
+            #expect(run.status == 0, "\(run.errors)")
+            return run.errors
+        }
+        #expect(try run("m.safetensors").contains("2 done in"))
+        #expect(try run("./m.safetensors").contains("0 done, 2 done before"))
+        #expect(try run("other/m.safetensors").contains("2 done in"))
     }
 
     // MARK: - Broken files and sudden ends

@@ -19,6 +19,8 @@ package final class Batch: Sendable {
         package var writing: Picture.WritingOptions
         /// An output that exists is left as it is, and that is no failure.
         package var skipsExisting: Bool
+        /// The file that the network's weights come from, where they are not of an installed model.
+        package var weightsFile: String?
         /// What the manifest calls done is not done again.
         package var resumes: Bool
         package var manifest: Manifest?
@@ -27,12 +29,13 @@ package final class Batch: Sendable {
         package var memory: ByteCount?
 
         package init(
-            upscaler: Upscaler, outputs: BatchOutputs, writing: Picture.WritingOptions = .init(), skipsExisting: Bool = false,
-            resumes: Bool = false, manifest: Manifest? = nil, memory: ByteCount? = nil
+            upscaler: Upscaler, outputs: BatchOutputs, writing: Picture.WritingOptions = .init(), weightsFile: String? = nil,
+            skipsExisting: Bool = false, resumes: Bool = false, manifest: Manifest? = nil, memory: ByteCount? = nil
         ) {
             self.upscaler = upscaler
             self.outputs = outputs
             self.writing = writing
+            self.weightsFile = weightsFile
             self.skipsExisting = skipsExisting
             self.resumes = resumes
             self.manifest = manifest
@@ -64,7 +67,7 @@ package final class Batch: Sendable {
         }
         memory = Allowance(budget - Self.overhead)
         upscaler = try options.memory == nil ? options.upscaler : options.upscaler.limitingTiles(to: memory.total / 4)
-        settings = Self.settings(options)
+        settings = options.manifest == nil ? [:] : try Self.settings(options)
     }
 
     /// Begins no more pictures; those in the engine or being written are finished.
@@ -73,11 +76,15 @@ package final class Batch: Sendable {
     package var isStopped: Bool { stopped.withLock { $0 } }
 
     /// Everything that decides what a picture's output is.
-    private static func settings(_ options: Options) -> [String: String] {
+    private static func settings(_ options: Options) throws -> [String: String] {
         var settings = ["model": options.outputs.model, "size": options.upscaler.target.sizeText]
         if case .network(_, let models) = options.upscaler.method {
             let hashes = models.sorted { $0.key < $1.key }.compactMap { $0.value.card?.sha256.prefix(12) }
-            if !hashes.isEmpty { settings["weights"] = hashes.joined(separator: " ") }
+            if !hashes.isEmpty {
+                settings["weights"] = hashes.joined(separator: " ")
+            } else if let file = options.weightsFile {
+                settings["weights"] = try Digest.sha256(ofFile: file)
+            }
         }
         if let precision = options.upscaler.precision { settings["precision"] = precision.rawValue }
         if options.outputs.keepsFormat { settings["format"] = "same" }
