@@ -98,8 +98,9 @@ static inline __attribute__((always_inline, target("avx512f"))) __m512i pair(con
 acuity_convolve acuity_convolution_kernel(acuity_isa isa, bool bf16) {
     if (!acuity_has(isa)) return NULL;
 #if defined(__x86_64__)
-    if (bf16) return isa == acuity_avx512bf16 ? bf16_convolve : NULL;
+    if (bf16) return isa >= acuity_avx512bf16 ? bf16_convolve : NULL;
     switch (isa) {
+    case acuity_amx:
     case acuity_avx512bf16:
     case acuity_avx512: return avx512_convolve;
     case acuity_avx2: return avx2_convolve;

@@ -24,6 +24,7 @@ double acuity_peak(acuity_isa isa, bool bf16, int64_t iterations) {
 #if defined(__x86_64__)
     if (!acuity_has(isa)) return 0;
     if (bf16) {
+        if (isa == acuity_amx) return acuity_tile_peak(iterations / 8);
         if (isa != acuity_avx512bf16) return 0;
         peak_bf16(iterations);
         return (double)iterations * 24 * 64;

@@ -17,6 +17,7 @@ bool acuity_has(acuity_isa isa) {
     case acuity_avx512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
     case acuity_avx512bf16: return acuity_has(acuity_avx512) && __builtin_cpu_supports("avx512bf16");
+    case acuity_amx: return acuity_has(acuity_avx512bf16) && acuity_has_tiles();
     }
     return false;
 #else
@@ -91,7 +92,7 @@ SUM(sum_avx2, target("avx2"))
 
 void acuity_round(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t count) {
 #if defined(__x86_64__)
-    if (isa == acuity_avx512bf16) return round_bf16(in, out, count);
+    if (isa >= acuity_avx512bf16) return round_bf16(in, out, count);
 #endif
     (void)isa;
     for (ptrdiff_t i = 0; i < count; i++) out[i] = rounded(in[i]);

@@ -67,8 +67,9 @@ final class Execution {
         var allocations: [UnsafeMutableRawPointer] = []
         var total = 0
         func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(64, bytes))
+            // 64 bytes more: tiles of the matrix unit are read to their end, whatever a row holds.
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes + 64, alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes + 64)
             allocations.append(memory)
             total += bytes
             return memory

@@ -111,9 +111,12 @@ final class PackedKernel: @unchecked Sendable {
     let description: UnsafeMutablePointer<acuity_convolution>
     private var allocations: [UnsafeMutableRawPointer] = []
 
-    /// - Parameter winograd: for 3×3 kernels in fp32: weights transformed for F(6×6, 3×3), channels padded to 16.
+    /// - Parameters:
+    ///   - winograd: for 3×3 kernels in fp32: weights transformed for F(6×6, 3×3), channels padded to 16.
+    ///   - tiles: for the matrix unit, in bf16: runs of 32 values of the pixels as they lie in memory.
     init(
-        _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false
+        _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false,
+        tiles: Bool = false
     ) {
         let groups = (kernel.outputs + 15) / 16
         let blocks = Self.blocks(groups: groups, most: instructionSet >= .avx512 ? 4 : 1)
@@ -121,7 +124,10 @@ final class PackedKernel: @unchecked Sendable {
         let steps = sources.map { ($0.channels.count + step - 1) / step }
         let taps = kernel.height * kernel.width
         let paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
-        let count = winograd ? paddedInputs * Self.frequencies * groups * 16 : steps.reduce(0, +) * step * taps * groups * 16
+        let runs = pixelStrides.map { ($0 * kernel.width + 31) / 32 }
+        let count =
+            winograd ? paddedInputs * Self.frequencies * groups * 16
+            : tiles ? runs.reduce(0, +) * 32 * kernel.height * groups * 16 : steps.reduce(0, +) * step * taps * groups * 16
         description = .allocate(capacity: 1)
         var allocations: [UnsafeMutableRawPointer] = [UnsafeMutableRawPointer(description)]
         func allocate<T>(_ type: T.Type, _ count: Int, _ zero: T) -> UnsafeMutablePointer<T> {
@@ -136,6 +142,10 @@ final class PackedKernel: @unchecked Sendable {
             var out = 0, firstOutput = 0
             if winograd, let floats {
                 Self.transform(kernel, weights, sources, paddedInputs, blocks, into: floats)
+                return
+            }
+            if tiles, let halves {
+                Self.tile(kernel, weights, sources, pixelStrides, runs, groups: groups, into: halves)
                 return
             }
             for block in blocks {
@@ -201,6 +211,30 @@ final class PackedKernel: @unchecked Sendable {
                     place += (source.channels.count + 15) / 16 * 16
                 }
                 firstOutput += lanes
+            }
+        }
+    }
+
+    /// [group][source][ky][run][pair][channel of group][2]
+    private static func tile(
+        _ kernel: Kernel, _ weights: UnsafeBufferPointer<Float>, _ sources: [Source], _ pixelStrides: [Int], _ runs: [Int], groups: Int,
+        into out: UnsafeMutablePointer<UInt16>
+    ) {
+        var place = 0
+        for group in 0..<groups {
+            for (s, source) in sources.enumerated() {
+                for ky in 0..<kernel.height {
+                    for value in 0..<(runs[s] * 32) {
+                        let (kx, channel) = value.quotientAndRemainder(dividingBy: pixelStrides[s])
+                        guard kx < kernel.width, channel < source.channels.count else { continue }
+                        let pair = place + value / 2 * 32 + value % 2
+                        for lane in 0..<min(16, kernel.outputs - group * 16) {
+                            let input = (group * 16 + lane) * kernel.inputs + source.channels[channel]
+                            out[pair + lane * 2] = weights[(input * kernel.height + ky) * kernel.width + kx].bfloat16
+                        }
+                    }
+                    place += runs[s] * 512
+                }
             }
         }
     }

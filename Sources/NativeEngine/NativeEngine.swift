@@ -20,6 +20,8 @@ public final class NativeEngine: Engine {
         case avx512
         /// AVX-512 with `vdpbf16ps`.
         case avx512bf16
+        /// The matrix unit (AMX) with bf16, where Linux gives it.
+        case amx
 
         /// Whether this processor has it.
         public var isAvailable: Bool { acuity_has(kernels) }
@@ -35,6 +37,7 @@ public final class NativeEngine: Engine {
             case .avx2: acuity_avx2
             case .avx512: acuity_avx512
             case .avx512bf16: acuity_avx512bf16
+            case .amx: acuity_amx
             }
         }
     }
@@ -74,12 +77,13 @@ public final class NativeEngine: Engine {
 
     /// - Parameter winograd: false for direct convolutions only, whatever is faster.
     package func prepare(_ model: Model, precision: Precision, winograd: Bool) throws -> any PreparedModel {
-        let half = instructionSet == .avx512bf16 && precision == .bf16
+        let half = instructionSet >= .avx512bf16 && precision == .bf16
         return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
     }
 
-    /// bf16 multiplies twice as fast, Winograd's algorithm needs a fifth of the multiplications.
+    /// bf16 multiplies twice as fast, Winograd's algorithm needs a fifth of the multiplications. The matrix unit is faster than both.
     private func isFasterInFp32(_ network: Network) -> Bool {
+        if instructionSet == .amx { return false }
         guard acuity_has_winograd(instructionSet.kernels) else { return true }
         var all = 0.0, fast = 0.0
         for (i, operation) in network.operations.enumerated() {

@@ -220,9 +220,10 @@ struct Planner {
             output = makeSlot(for: chain.end)
             slotOf[chain.end] = output
         }
+        let tiles = half && instructionSet == .amx
         let packed = PackedKernel(
             chain.kernel, sources: sources, pixelStrides: sources.map { slots[$0.slot].paddedChannels }, instructionSet: instructionSet, half: half,
-            winograd: winograd)
+            winograd: winograd, tiles: tiles)
         let size = graph.nodes[chain.sizeOf]
         if winograd {
             stages.append(WinogradStage(
@@ -231,7 +232,7 @@ struct Planner {
             return
         }
         // A kernel exists for every available instruction set.
-        let convolve = acuity_convolution_kernel(instructionSet.kernels, half)!
+        let convolve = (tiles ? acuity_tile_kernel() : acuity_convolution_kernel(instructionSet.kernels, half))!
         stages.append(ConvolutionStage(
             kernel: chain.kernel, packed: packed, convolve: convolve, sources: sources.map(\.slot), half: half, residual: residual,
             tail: chain.tail, output: output, up: size.up, down: size.down))

@@ -106,12 +106,13 @@ struct WinogradTests {
         try await check(model, [raster], "strips", tolerance: 1e-4)
     }
 
-    /// Without a wish, fp32 for networks of wide 3×3 convolutions, bf16 (where it exists) for others.
+    /// Without a wish, fp32 for networks of wide 3×3 convolutions, unless there is a matrix unit, and bf16 (where it exists) for others.
     @Test func choice() throws {
         let best = try NativeEngine(threads: 1)
         guard best.instructionSet >= .avx512 else { return }
-        let other: Precision = best.instructionSet == .avx512bf16 ? .bf16 : .fp32
-        #expect(try best.prepare(randomModel(Running.compact(features: 64, convolutions: 4)), precision: nil).precision == .fp32)
+        let wide: Precision = best.instructionSet == .amx ? .bf16 : .fp32
+        let other: Precision = best.instructionSet >= .avx512bf16 ? .bf16 : .fp32
+        #expect(try best.prepare(randomModel(Running.compact(features: 64, convolutions: 4)), precision: nil).precision == wide)
         #expect(try best.prepare(randomModel(Running.compact(features: 16, convolutions: 4)), precision: nil).precision == other)
         #expect(try best.prepare(randomModel(Running.compact(features: 64, convolutions: 4)), precision: .bf16).precision == other)
     }

@@ -71,6 +71,36 @@ import TorchEngine
         }
     }
 
+    /// bf16 pictures that lie channels-last have loops of their own for PReLU.
+    @Test func preluOfBFloat16() throws {
+        let runtime = try TorchRuntime.shared()
+        var random = Lcg(state: 5)
+        let shape = [2, 24, 7, 5], slopes = (0..<24).map { _ in Float.random(in: -0.5...1.5, using: &random) }
+        func drawn() -> [Float] { (0..<(2 * 24 * 35)).map { _ in rounded(Float.random(in: -2...2, using: &random)) } }
+        let (values, pull) = (drawn(), drawn())
+        let slope = try TorchTensor(Tensor(shape: [24], values: slopes), device: "cpu", runtime: runtime).leaf(requiresGradient: true)
+        let x = try TorchTensor(Tensor(shape: shape, values: values), device: "cpu", runtime: runtime)
+            .converted(to: .bfloat16, channelsLast: true).leaf(requiresGradient: true)
+        let y = try x.prelu(slope)
+        try y.backward(with: TorchTensor(Tensor(shape: shape, values: pull), device: "cpu", runtime: runtime).converted(to: .bfloat16, channelsLast: true))
+
+        let (output, inner, outer) = (try y.floats().values, try x.gradient().floats().values, try slope.gradient().floats().values)
+        var sums = [Double](repeating: 0, count: 24)
+        for index in values.indices {
+            let (channel, z, g) = (index / 35 % 24, values[index], pull[index])
+            #expect(output[index] == rounded(z > 0 ? z : slopes[channel] * z))
+            #expect(inner[index] == rounded(z > 0 ? g : slopes[channel] * g))
+            if z <= 0 { sums[channel] += Double(z * g) }
+        }
+        for (found, expected) in zip(outer, sums) { #expect(abs(Double(found) - expected) < 1e-4) }
+    }
+
+    /// To the nearest bf16, halves to even.
+    private func rounded(_ x: Float) -> Float {
+        let bits = x.bitPattern
+        return Float(bitPattern: ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16) << 16)
+    }
+
     private func planar(_ raster: Raster, _ runtime: TorchRuntime) throws -> TorchTensor {
         let (w, h, c) = (raster.width, raster.height, raster.channels)
         let values = (0..<c).flatMap { channel in (0..<(w * h)).map { raster.samples[$0 * c + channel] } }
@@ -111,13 +141,19 @@ import TorchEngine
         return try shapes.map { try TorchTensor(Tensor(shape: $0, values: [Float](repeating: 0, count: $0.reduce(1, *))), device: "cpu", runtime: runtime) }
     }
 
-    @Test func adam() throws {
+    /// - Parameter numbers: whether what changes from step to step is read from the device, as in a recorded step.
+    @Test(arguments: [false, true]) func adam(numbers: Bool) throws {
+        let device = try StepNumbers(device: "cpu", runtime: TorchRuntime.shared())
         let shapes = [[5], [4, 3, 3, 3]]
         let (first, second) = (try zeros(shapes), try zeros(shapes))
         var (m, v) = (shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }, shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) })
         try descend(
             shapes, steps: 5,
-            update: { try TorchOptimiser.adam($0, first: first, second: second, rate: 0.01, betas: (0.9, 0.99), step: $1) },
+            update: {
+                guard numbers else { return try TorchOptimiser.adam($0, first: first, second: second, rate: 0.01, betas: (0.9, 0.99), step: $1) }
+                try device.set(rate: 0.01, betas: (0.9, 0.99), step: $1, muonRate: 1, decay: 0)
+                try device.adam($0, first: first, second: second, betas: (0.9, 0.99))
+            },
             expect: { parameters, gradients, step in
                 parameters.indices.map { i in
                     parameters[i].indices.map { j in
@@ -132,12 +168,21 @@ import TorchEngine
     }
 
     /// Wide, tall and square matrices; two of one shape go through libtorch as a batch.
-    @Test func muon() throws {
+    @Test(arguments: [false, true]) func muon(numbers: Bool) throws {
+        let device = try StepNumbers(device: "cpu", runtime: TorchRuntime.shared())
+        try device.set(rate: 1, betas: (0.9, 0.99), step: 1, muonRate: 0.02, decay: 0)
         let shapes = [[4, 3, 3, 3], [8, 2, 1, 1], [4, 3, 3, 3], [6, 6, 1, 1]]
         let momentum = try zeros(shapes)
         var m = shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }
         try descend(
-            shapes, steps: 4, update: { parameters, _ in try TorchOptimiser.muon(parameters, momentum: momentum, rate: 0.02, beta: 0.9) },
+            shapes, steps: 4,
+            update: { parameters, _ in
+                if numbers {
+                    try device.muon(parameters, momentum: momentum, beta: 0.9)
+                } else {
+                    try TorchOptimiser.muon(parameters, momentum: momentum, rate: 0.02, beta: 0.9)
+                }
+            },
             expect: { parameters, gradients, _ in
                 parameters.indices.map { i in
                     m[i] = zip(m[i], gradients[i]).map { 0.9 * $0 + 0.1 * $1 }
@@ -150,11 +195,18 @@ import TorchEngine
             }, tolerance: 2e-5)
     }
 
-    @Test func average() throws {
+    @Test(arguments: [false, true]) func average(numbers: Bool) throws {
         let runtime = try TorchRuntime.shared()
         let (a, p) = (random([7], seed: 1), random([7], seed: 2))
         let averages = [try TorchTensor(a, device: "cpu", runtime: runtime)]
-        try TorchOptimiser.average(averages, of: [TorchTensor(p, device: "cpu", runtime: runtime)], decay: 0.75)
+        let parameters = [try TorchTensor(p, device: "cpu", runtime: runtime)]
+        if numbers {
+            let device = try StepNumbers(device: "cpu", runtime: runtime)
+            try device.set(rate: 1, betas: (0.9, 0.99), step: 1, muonRate: 1, decay: 0.75)
+            try device.average(averages, of: parameters)
+        } else {
+            try TorchOptimiser.average(averages, of: parameters, decay: 0.75)
+        }
         for (result, (x, y)) in zip(try averages[0].floats().values, zip(a.values, p.values)) { #expect(abs(result - (0.75 * x + 0.25 * y)) < 1e-6) }
     }
 

@@ -13,7 +13,7 @@
 
 enum { acuity_lanes = 16 };  // Channels are padded to a multiple of this.
 
-typedef enum { acuity_scalar, acuity_avx2, acuity_avx512, acuity_avx512bf16 } acuity_isa;
+typedef enum { acuity_scalar, acuity_avx2, acuity_avx512, acuity_avx512bf16, acuity_amx } acuity_isa;
 
 /// Whether the processor this runs on has the instruction set.
 bool acuity_has(acuity_isa isa);
@@ -61,6 +61,14 @@ typedef void (*acuity_convolve)(const acuity_convolution *, const acuity_segment
 
 /// The kernel for an instruction set that the processor has; `bf16` needs `acuity_avx512bf16`.
 acuity_convolve _Nullable acuity_convolution_kernel(acuity_isa isa, bool bf16);
+
+/// The bf16 kernel for `acuity_amx`, NULL without. It reads whole pixels, padding and all, and up to 62 bytes beyond the last, which it
+/// multiplies by zero: weights are [group of 16 channels][source][ky][32 values of kx and channel in memory][pair][channel of group][2], the values
+/// filled up with zeros. `steps` and blocks do not matter to it. No column is written twice.
+acuity_convolve _Nullable acuity_tile_kernel(void);
+
+/// Whether processor and system let this process use the matrix unit.
+bool acuity_has_tiles(void);
 
 // MARK: Winograd
 
@@ -163,6 +171,9 @@ void acuity_pool_barrier(acuity_pool *pool);
 /// Runs `iterations` rounds of 24 independent multiply-adds in registers; returns the operations done (a
 /// multiplication and an addition count as two), 0 where the instruction set has no such instruction.
 double acuity_peak(acuity_isa isa, bool bf16, int64_t iterations);
+
+/// The same for the matrix unit: `iterations` rounds of four products of tiles.
+double acuity_tile_peak(int64_t iterations);
 
 double acuity_seconds(void);
 

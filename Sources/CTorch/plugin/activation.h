@@ -1,11 +1,13 @@
 // Activation: a convolution, its bias and its PReLU as one operation, which a GPU does in fewer passes over memory.
 #pragma once
 
+#include "cpu_filters.h"
 #include "support.h"
+
+#include <torch/csrc/autograd/custom_function.h>
 
 #ifdef ACUITY_FUSED
 #include <c10/cuda/CUDAStream.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 extern "C" int acuity_bias_prelu_forward(void *z, const float *bias, const float *slope, void *out, int64_t pixels, int channels, void *stream);
 extern "C" int acuity_bias_prelu_backward(const void *z, const void *gradient, const float *slope, void *out, float *biasGradient,
@@ -17,6 +19,87 @@ namespace {
 at::Tensor biasAndPrelu(const at::Tensor &z, const at::Tensor &bias, const at::Tensor &slope) {
     return at::prelu(z + bias.to(z.scalar_type()).view({1, -1, 1, 1}), slope.to(z.scalar_type()));
 }
+
+// On a processor.
+
+#if defined(__x86_64__) && defined(__linux__)
+/// For loops over numbers of 16 bits.
+#define ACUITY_SHORT_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#else
+#define ACUITY_SHORT_CLONES
+#endif
+
+ACUITY_INLINE float ofBFloat16(uint16_t bits) {
+    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+    float x;
+    std::memcpy(&x, &wide, sizeof x);
+    return x;
+}
+
+/// Rounded to even.
+ACUITY_INLINE uint16_t toBFloat16(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+ACUITY_SHORT_CLONES void preluRows(const uint16_t *__restrict z, const float *__restrict slope, uint16_t *__restrict out, int64_t pixels, int64_t channels) {
+    for (int64_t p = 0; p < pixels; p++, z += channels, out += channels)
+        for (int64_t c = 0; c < channels; c++) {
+            const float x = ofBFloat16(z[c]);
+            out[c] = toBFloat16(x > 0 ? x : slope[c] * x);
+        }
+}
+
+ACUITY_SHORT_CLONES void preluGradientRows(const uint16_t *__restrict z, const uint16_t *__restrict gradient, const float *__restrict slope,
+                                     uint16_t *__restrict out, float *__restrict sums, int64_t pixels, int64_t channels) {
+    for (int64_t p = 0; p < pixels; p++, z += channels, gradient += channels, out += channels)
+        for (int64_t c = 0; c < channels; c++) {
+            const float x = ofBFloat16(z[c]), g = ofBFloat16(gradient[c]);
+            out[c] = toBFloat16(x > 0 ? g : slope[c] * g);
+            sums[c] += x > 0 ? 0 : x * g;
+        }
+}
+
+/// PReLU of bf16 values that lie channels-last, one pass over memory each way; libtorch's own kernel goes backward element by element.
+struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor> {
+    static at::Tensor forward(torch::autograd::AutogradContext *context, at::Tensor z, at::Tensor slope) {
+        auto out = at::empty_like(z);
+        const int64_t channels = z.size(1);
+        auto from = static_cast<const uint16_t *>(z.data_ptr());
+        auto to = static_cast<uint16_t *>(out.data_ptr());
+        auto factors = slope.data_ptr<float>();
+        at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
+            preluRows(from + begin * channels, factors, to + begin * channels, end - begin, channels);
+        });
+        context->save_for_backward({z, slope});
+        return out;
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
+        auto saved = context->get_saved_variables();
+        const auto &z = saved[0], &slope = saved[1];
+        const int64_t channels = z.size(1);
+        auto gradient = gradients[0].to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+        auto out = at::empty_like(z), sums = at::zeros({at::get_num_threads(), channels}, slope.options());
+        auto from = static_cast<const uint16_t *>(z.data_ptr()), pull = static_cast<const uint16_t *>(gradient.data_ptr());
+        auto to = static_cast<uint16_t *>(out.data_ptr());
+        auto factors = slope.data_ptr<float>(), total = sums.data_ptr<float>();
+        at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
+            preluGradientRows(from + begin * channels, pull + begin * channels, factors, to + begin * channels,
+                              total + at::get_thread_num() * channels, end - begin, channels);
+        });
+        return {out, sums.sum(0)};
+    }
+};
+
+/// Whether the loops above can have it.
+bool isForProcessor(const at::Tensor &z, const at::Tensor &slope) {
+    return z.is_cpu() && z.scalar_type() == at::kBFloat16 && z.dim() == 4 && z.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+           slope.scalar_type() == at::kFloat && slope.is_contiguous() && slope.numel() == z.size(1) && z.numel() > 0;
+}
+
+// On a GPU.
 
 #ifdef ACUITY_FUSED
 
@@ -44,7 +127,7 @@ struct BiasPrelu : torch::autograd::Function<BiasPrelu> {
     }
 };
 
-/// Whether the kernels give what libtorch's own operations give, on this device.
+/// Whether our kernels give what libtorch's own operations give, on this device.
 bool fusedWorks() {
     static const bool works = [] {
         try {

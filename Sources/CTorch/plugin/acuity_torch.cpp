@@ -137,6 +137,7 @@ AcuityStatus transposedConvolution(const AcuityTensor *x, const AcuityTensor *we
 AcuityStatus prelu(const AcuityTensor *x, const AcuityTensor *slope, AcuityResult out, char *error) {
     return make(out, error, [&] {
         const auto &input = x->value;
+        if (isForProcessor(input, slope->value)) return PreluOnProcessor::apply(input, slope->value);
         auto a = slope->value.to(input.scalar_type());
         // ATen's own kernels for the CPU go backward element by element. A factor per element, 1 or the slope, made of vectorised
         // operations, gives the same values and gradients to the bit in a fifth of the time.
