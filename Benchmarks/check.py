@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import batch
 import png
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -99,6 +100,28 @@ def large(folder):
     line("24 MP JPEG ×2, whole command", f"{seconds:.1f} s", f"≤ 1.3 × {network:.1f} s network + {coding:.1f} s coding = {goal:.1f} s", seconds <= goal)
 
 
+def huge(folder):
+    """An output of more than 2³¹ bytes, without compression, so that its places can be looked at."""
+    width, height, factor = 1750, 1625, 16
+    source, out = os.path.join(folder, "small.png"), os.path.join(folder, "huge.ppm")
+    samples = bytes((x * 7 + y * 13 + c * 50) % 251 for y in range(height) for x in range(width) for c in range(3))
+    png.write(source, width, height, samples)
+    call("upscale", source, "-o", out, "-n", "nearest", "-s", factor)
+    head = f"P6\n{width * factor} {height * factor}\n255\n".encode()
+    size, expected = os.path.getsize(out), len(head) + len(samples) * factor**2
+    wrong = 0
+    with open(out, "rb") as file:
+        start = size - len(samples) * factor**2
+        for y in [0, 1, height * factor // 2, height * factor - 16, height * factor - 1] + [37 * i for i in range(500)]:
+            file.seek(start + y * width * factor * 3)
+            row = file.read(width * factor * 3)
+            base = y // factor * width * 3
+            wrong += any(row[c :: 3 * factor] != samples[base + c : base + width * 3 : 3] for c in range(3))
+    # The header may hold a comment.
+    good = size > 2**31 and 0 <= size - expected < 200 and wrong == 0
+    line("×16 to 728 megapixels, bytes written", f"{size / 1e9:.2f} GB, {wrong} wrong rows of 505", "> 2³¹ bytes, none wrong", good)
+
+
 def spoiled(source, target, change):
     """A copy of half-precision weights whose last bias, in 255ths, is changed by `change(channel, place)`."""
     data = open(source, "rb").read()
@@ -160,22 +183,25 @@ def main():
     global acuity
     parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
-    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals}
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge,
+              "batch": lambda folder: batch.check_batch(acuity, line, folder),
+              "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT)}
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
     arguments = parser.parse_args()
     acuity = arguments.acuity
     unknown = [name for name in arguments.checks if name not in checks]
     if unknown:
         parser.error(f"no check '{unknown[0]}'")
-    if not os.path.isdir(os.path.join(DATA, "eval")):
+    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput", "huge"}
+    if needs_sets and not os.path.isdir(os.path.join(DATA, "eval")):
         sys.exit(f"check: no evaluation sets under {DATA}/eval; set ACUITY_DATA")
 
     print("| check | figure | goal | reached |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.checks or checks:
             try:
-                checks[name](folder) if name in ("tiles", "large", "refusals") else checks[name]()
-            except (RuntimeError, OSError, KeyError, ValueError) as error:
+                checks[name]() if name in ("interpolation", "models") else checks[name](tempfile.mkdtemp(dir=folder))
+            except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
                 line(name, f"stopped: {error}", "", False)
     sys.exit(1 if failures else 0)
 

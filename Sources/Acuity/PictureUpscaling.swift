@@ -22,6 +22,32 @@ extension Upscaler {
         return result
     }
 
+    /// All pictures of a file, one after the other.
+    /// - Parameter progress: the finished fraction, 0…1, from any thread.
+    /// - Throws: ``AcuityError``, `.image` where all of them together would have too many pixels; `CancellationError`
+    ///   when the task is cancelled.
+    public func upscale(
+        _ sequence: PictureSequence, progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) async throws -> PictureSequence {
+        let (width, height) = try outputSize(width: sequence.width, height: sequence.height)
+        let count = sequence.pictures.count
+        guard width * height <= maximumPixels / count else {
+            throw AcuityError(.image, "\(count) pictures of \(width)×\(height) pixels would be needed, more than the limit of \(maximumPixels / 1_000_000) megapixels together")
+        }
+        var result = sequence
+        for index in 0..<count {
+            // Animations hold still now and then.
+            let (now, before) = (sequence.pictures[index], index > 0 ? sequence.pictures[index - 1] : nil)
+            if let before, before.pixels == now.pixels, before.alpha == now.alpha {
+                result.pictures[index] = result.pictures[index - 1]
+            } else {
+                result.pictures[index] = try await upscale(now) { progress((Double(index) + $0) / Double(count)) }
+            }
+        }
+        progress(1)
+        return result
+    }
+
     /// Bicubic's single lobe is clipped away, whereas Lanczos would leave a faint second contour outside the first.
     private var alphaResampling: Resampling {
         guard case .resampling(let resampling) = method else { return .bicubic }
@@ -32,5 +58,5 @@ extension Upscaler {
 extension Picture {
     /// Writes the picture, whole or not at all, in the format that the file's extension names.
     /// - Throws: ``AcuityError`` if the file exists already or may not be written.
-    public func write(to path: String) throws { try write(to: path, options: WritingOptions()) }
+    public func write(to path: String) throws { _ = try write(to: path, options: WritingOptions()) }
 }

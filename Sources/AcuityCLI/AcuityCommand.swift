@@ -15,6 +15,7 @@ let acuityVersion = "0.1.0"
             EXAMPLES
               acuity upscale kitten.jpg            writes kitten@4x.png beside it
               acuity upscale *.jpg -o big -s 2     twice as large, into the folder big
+              acuity inspect kitten.jpg            what it is, and what to expect
               acuity models                        what is installed, and how good it is
               acuity evaluate -n fast -s 4 Set5    measure it yourself
 
@@ -24,6 +25,7 @@ let acuityVersion = "0.1.0"
         version: acuityVersion,
         subcommands: [
             UpscaleCommand.self,
+            InspectCommand.self,
             ModelsCommand.self,
             EvaluateCommand.self,
             NiqeCommand.self,

@@ -177,7 +177,7 @@ struct RGBPicture: Sendable {
     let format: ImageFormat?
 
     init(contentsOf path: String) throws {
-        let picture = try Picture(contentsOf: path)
+        let picture = try Picture(contentsOf: path, colour: .sRGB)
         let colour = picture.pixels
         let eight = colour.depth == .eight ? colour : PixelBuffer(colour.raster, depth: .eight)
         format = picture.format

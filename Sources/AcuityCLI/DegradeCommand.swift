@@ -66,7 +66,7 @@ struct DegradeCommand: AsyncParsableCommand {
         let degradation = try chosen()
         let options = Picture.WritingOptions(overwrite: overwrite)
         _ = try Picture.format(for: output, options: options)
-        let picture = try Picture(contentsOf: input)
+        let picture = try Picture(contentsOf: input, colour: .sRGB)
         let (width, height) = (picture.width / scale * scale, picture.height / scale * scale)
         guard width > 0, height > 0 else {
             throw AcuityError(.image, "\(input): \(picture.width)×\(picture.height) is too small for --scale \(scale)")

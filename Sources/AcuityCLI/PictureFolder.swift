@@ -25,6 +25,6 @@ enum PictureFolder {
 
     /// The colours of a picture; alpha does not take part.
     static func load(_ path: String) throws -> Raster {
-        try Picture(contentsOf: path).pixels.raster
+        try Picture(contentsOf: path, colour: .sRGB).pixels.raster
     }
 }

@@ -19,7 +19,10 @@ final class ProgressLine: Sendable {
     init(label: String) { self.label = label }
 
     /// Draws the line, at most ten times a second.
-    func show(_ fraction: Double) {
+    /// - Parameters:
+    ///   - label: instead of the line's own.
+    ///   - left: seconds; estimated from the time passed if not given.
+    func show(_ fraction: Double, label: String? = nil, left: Double? = nil) {
         guard isTerminal else { return }
         let now = ContinuousClock.now
         state.withLock { state in
@@ -27,8 +30,9 @@ final class ProgressLine: Sendable {
             state.lastShown = now
             state.isVisible = true
             let elapsed = (now - start) / .seconds(1)
-            var text = "\(label)  \(Int(fraction * 100)) %"
-            if fraction > 0.02, elapsed > 0.5 { text += "  \(ProgressLine.duration(elapsed / fraction * (1 - fraction))) left" }
+            let guess = fraction > 0.02 && elapsed > 0.5 ? elapsed / fraction * (1 - fraction) : nil
+            var text = "\(label ?? self.label)  \(Int(fraction * 100)) %"
+            if let left = left ?? guess { text += "  \(ProgressLine.duration(left)) left" }
             FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
         }
     }
@@ -41,14 +45,20 @@ final class ProgressLine: Sendable {
         }
     }
 
-    private static func duration(_ seconds: Double) -> String {
-        let whole = Int(min(seconds, 1e6).rounded(.up))
-        return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
+    static func duration(_ seconds: Double) -> String {
+        let whole = Int(min(seconds, 1e8).rounded(.up))
+        if whole < 60 { return "\(whole) s" }
+        return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole / 60 % 60) min"
     }
 }
 
 enum Interruption {
     private static let sources = Mutex<[any DispatchSourceSignal]>([])
+    /// What the first Ctrl-C does instead of ending the process.
+    private static let first = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// From now on a first Ctrl-C runs `body`, and only a second one ends the process.
+    static func finishFirst(_ body: @escaping @Sendable () -> Void) { first.withLock { $0 = body } }
 
     /// From now on Ctrl-C and `kill` remove half-written files before the process ends, with the shell's exit codes.
     static func deleteUnfinishedFiles() {
@@ -58,6 +68,11 @@ enum Interruption {
                 signal(number, SIG_IGN)
                 let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
                 source.setEventHandler {
+                    let body = number == SIGINT ? first.withLock { first in
+                        defer { first = nil }
+                        return first
+                    } : nil
+                    if let body { return body() }
                     UnfinishedFiles.deleteAll()
                     FileHandle.standardError.write(Data("\nacuity: interrupted\n".utf8))
                     _exit(128 + number)

@@ -11,9 +11,10 @@ struct UpscaleCommand: AsyncParsableCommand {
         commandName: "upscale",
         abstract: "Enlarge pictures.",
         discussion: """
-            Reads JPEG, PNG, WebP, TIFF, GIF and HEIF; writes JPEG, PNG, WebP and TIFF. Transparency, 16 bits, EXIF and \
-            resolution are kept where the format can hold them. An input is never overwritten, an existing output only \
-            with --overwrite, and an output appears whole or not at all.
+            Reads and writes JPEG, PNG, WebP, TIFF, GIF, AVIF, HEIC, JPEG XL, JPEG 2000, BMP and PPM, as far as the libvips \
+            installed here does. Animations and documents of several pages are enlarged picture by picture. Transparency, \
+            16 bits, colour profiles, EXIF, XMP, IPTC and resolution are kept; what a format cannot hold is said. An input is \
+            never overwritten, an existing output only with --overwrite, and an output appears whole or not at all.
 
             EXAMPLES
               acuity upscale kitten.jpg                    writes kitten@4x.png beside it
@@ -21,14 +22,21 @@ struct UpscaleCommand: AsyncParsableCommand {
               acuity upscale a.png b.png -o out --long-edge 3000
               acuity upscale kitten.jpg -n lanczos3        without a network
               acuity upscale kitten.jpg -n my-model.pth    with your own weights
+              acuity upscale photos -r -o large            a folder and all in it; the tree is kept
+              acuity upscale 'scans/**/*.tif' -o out --name '{stem}_{size}.{ext}'
+              acuity upscale photos -r -o large --resume   go on where a batch was interrupted
+
+            A folder stands for the pictures in it, a quoted pattern for what matches it (** for any folders). One bad \
+            picture never stops the others. Ctrl-C lets the pictures in hand be finished; a second one ends at once.
 
             EXIT STATUS
               0 all done
               1 some pictures failed; each is named with its reason
               2 wrong usage
+              130 interrupted by Ctrl-C
             """)
 
-    @Argument(help: ArgumentHelp("Pictures to enlarge.", valueName: "input"))
+    @Argument(help: ArgumentHelp("Pictures to enlarge, folders of them, or patterns.", valueName: "input"))
     var inputs: [String] = []
 
     @Option(name: [.customShort("i"), .customLong("input")], help: ArgumentHelp("Another way to name an input.", valueName: "input"))
@@ -42,7 +50,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         "Factor from 0.25 to 16; need not be whole. Default: 4.", valueName: "factor"))
     var scale: Double?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Width of the result in pixels, instead of a factor.", valueName: "pixels"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Width of the result in pixels, instead of a factor; up to 16 times as large, or as small as you like.", valueName: "pixels"))
     var width: Int?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Height of the result in pixels, instead of a factor.", valueName: "pixels"))
@@ -51,19 +59,41 @@ struct UpscaleCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Longer side of the result in pixels, instead of a factor.", valueName: "pixels"))
     var longEdge: Int?
 
+    @Option(help: ArgumentHelp("Box that the result fits into, such as 1920x1080, instead of a factor; its shape is kept.", valueName: "WxH"))
+    var fit: String?
+
     @Option(name: [.customShort("n"), .customLong("model"), .customLong("model-name"), .customLong("model_name")], help: ArgumentHelp(
         "An installed model (acuity models lists them), nearest, bilinear, bicubic, lanczos3, or a weights file.", valueName: "model"))
     var model = Upscaler.Method.defaultName
 
-    @Option(name: [.customShort("f"), .customLong("format")], help: ArgumentHelp(
-        "png, jpg, webp, tif, or same (as the input). Default: what the output's name says, else png.", valueName: "format"))
-    var format: String?
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("1 to 100, for JPEG and WebP.", valueName: "quality"))
-    var quality = 92
+    @OptionGroup var writing: OutputOptions
 
     @Option(help: ArgumentHelp("NAME_SUFFIX instead of NAME@4x.", valueName: "suffix"))
     var suffix: String?
+
+    @Option(help: ArgumentHelp(
+        "How outputs are called, of {stem} {size} {scale} {model} {source} {ext}; slashes make folders. Default: {stem}@{size}.{ext}.", valueName: "template"))
+    var name: String?
+
+    @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Look into folders inside folders too; outputs keep their tree.")
+    var recursive = false
+
+    @Flag(help: "Pass over pictures whose outputs are there already.")
+    var skipExisting = false
+
+    @Flag(help: "Go on with an interrupted batch: what its manifest calls done, and is still there, is not done again.")
+    var resume = false
+
+    @Option(help: ArgumentHelp(
+        "Journal of the batch, one JSON object a line. Default: acuity-manifest.jsonl among the outputs, for folders, patterns and from ten pictures on.",
+        valueName: "file"))
+    var manifest: String?
+
+    @Option(help: ArgumentHelp("Memory that may be used, such as 2GB. Default: half of the machine's, more for a picture that alone needs more.", valueName: "size"))
+    var memory: String?
+
+    @Flag(help: "Stay, and enlarge whatever appears in the input folders, until Ctrl-C.")
+    var watch = false
 
     @Option(name: [.customShort("t"), .customLong("tile")], parsing: .unconditional, help: ArgumentHelp(
         "Side of the tiles in pixels, at least 32; 0 chooses. Changes memory use, not the result.", valueName: "tile"))
@@ -88,47 +118,36 @@ struct UpscaleCommand: AsyncParsableCommand {
     func run() async throws {
         let inputs = inputs + moreInputs
         guard !inputs.isEmpty else { throw AcuityError(.usage, "no input: acuity upscale INPUT...") }
-        let options = try writingOptions()
+        guard !(skipExisting && overwrite) else { throw AcuityError(.usage, "give one of --skip-existing and --overwrite") }
+        let budget = try memory.map(ByteCount.init(parsing:))
+        let template = try nameTemplate()
+        let options = try writing.writingOptions(overwrite: overwrite)
         let upscaler = try makeUpscaler()
-        if let suffix, suffix.contains("/") { throw AcuityError(.usage, "suffix \(suffix): must not hold a slash") }
-        if let output {
-            if isFolder(inputs) {
-                try makeFolder(output)
-            } else {
-                _ = try Picture.format(for: output, options: options)
-            }
+        if case .factor = upscaler.target {} else if template.holds(.scale) {
+            throw AcuityError(.usage, "name \(name ?? ""): {scale} is known only with --scale; {size} always is")
         }
-        Interruption.deleteUnfinishedFiles()
-
-        var failures = 0
-        var written = Set<String>()
-        for (index, input) in inputs.enumerated() {
-            let line = ProgressLine(label: inputs.count > 1 ? "[\(index + 1)/\(inputs.count)] \(input)" : input)
-            do {
-                let report = try await upscale(input, with: upscaler, options: options, among: inputs, written: &written, progress: line)
-                line.finish()
-                if json { print(try report.line) } else if verbose { note("\(report.output): \(report.width)×\(report.height), \(seconds(report.seconds)) s") }
-            } catch let error as CancellationError {
-                line.finish()
-                throw error
-            } catch {
-                line.finish()
-                failures += 1
-                let message = (error as? AcuityError)?.message ?? "\(input): \(error)"
-                note(message.contains(input) ? message : "\(input): \(message)")
-                if json { print(try Failure(input: input, error: message).line) }
-            }
-            fflush(nil)
-        }
-        if failures > 0 { throw ExitCode(1) }
+        let outputs = BatchOutputs(
+            place: try place(for: inputs, options), name: template, target: upscaler.target, model: modelName,
+            format: options.format, keepsFormat: writing.format == "same")
+        // What the format cannot do is said before anything is done.
+        if let format = outputs.usualFormat { try options.check(for: format) }
+        if case .folder(let folder) = outputs.place { try make(folder) }
+        var run = UpscaleRun(
+            inputs: inputs,
+            batch: Batch.Options(
+                upscaler: upscaler, outputs: outputs, writing: options, weightsFile: FileManager.default.fileExists(atPath: model) ? model : nil,
+                skipsExisting: skipExisting, resumes: resume, memory: budget),
+            isRecursive: recursive, manifest: manifest, isWatching: watch, json: json, verbose: verbose)
+        try await run.run()
     }
 
     // MARK: - What was asked for
 
     private func makeUpscaler() throws -> Upscaler {
-        let targets: [Upscaler.Target] =
-            [scale.map { .factor($0) }, width.map { .width($0) }, height.map { .height($0) }, longEdge.map { .longEdge($0) }].compactMap { $0 }
-        guard targets.count <= 1 else { throw AcuityError(.usage, "give one of --scale, --width, --height and --long-edge") }
+        let targets: [Upscaler.Target?] =
+            [scale.map { .factor($0) }, width.map { .width($0) }, height.map { .height($0) }, longEdge.map { .longEdge($0) }, try fit.map(box)]
+        let target = targets.compactMap { $0 }
+        guard target.count <= 1 else { throw AcuityError(.usage, "give one of --scale, --width, --height, --long-edge and --fit") }
         if let threads, threads < 1 || threads > 1024 { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
         guard tile == 0 || tile >= 32 else { throw AcuityError(.usage, "tile \(tile): must be 0 or at least 32") }
         let precision = try precision.map { name in
@@ -136,126 +155,54 @@ struct UpscaleCommand: AsyncParsableCommand {
             return precision
         }
         return try Upscaler(
-            .named(model, threads: threads), target: targets.first ?? .factor(4),
+            .named(model, threads: threads), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision)
     }
 
-    private func writingOptions() throws -> Picture.WritingOptions {
-        var options = Picture.WritingOptions(quality: quality, overwrite: overwrite)
-        guard (1...100).contains(quality) else { throw AcuityError(.usage, "quality \(quality): must lie between 1 and 100") }
-        if let format, format != "same" {
-            guard let known = ImageFormat(named: format), known.isWritable else {
-                throw AcuityError(.usage, "format \(format): must be png, jpg, webp, tif or same")
-            }
-            options.format = known
+    private func box(_ text: String) throws -> Upscaler.Target {
+        let sides = text.lowercased().split(omittingEmptySubsequences: false) { $0 == "x" || $0 == "×" }.map { Int($0) }
+        guard sides.count == 2, let width = sides[0], let height = sides[1], width > 0, height > 0 else {
+            throw AcuityError(.usage, "fit \(text): must be a box such as 1920x1080")
         }
-        return options
+        return .fit(width: width, height: height)
     }
 
-    private func isFolder(_ inputs: [String]) -> Bool {
-        guard let output else { return false }
+    private func nameTemplate() throws -> NameTemplate {
+        guard let suffix else { return try NameTemplate(name ?? "{stem}@{size}.{ext}") }
+        guard name == nil else { throw AcuityError(.usage, "give one of --name and --suffix") }
+        guard !suffix.contains(where: { "/{}".contains($0) }) else { throw AcuityError(.usage, "suffix \(suffix): must not hold slashes and braces") }
+        return try NameTemplate("{stem}_\(suffix).{ext}")
+    }
+
+    /// What the model is called in names: a weights file without its folder and extension.
+    private var modelName: String {
+        guard model.contains("/") || model.contains(".") else { return model }
+        return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent
+    }
+
+    /// Where the outputs go. A folder for them may be yet to be made; its own folder must be there.
+    private func place(for inputs: [String], _ options: Picture.WritingOptions) throws -> BatchOutputs.Place {
+        guard let output else { return .besideInputs }
         var isFolder: ObjCBool = false
-        return inputs.count > 1 || output.hasSuffix("/") || (FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) && isFolder.boolValue)
+        let exists = FileManager.default.fileExists(atPath: output, isDirectory: &isFolder)
+        guard inputs.count > 1 || output.hasSuffix("/") || (exists && isFolder.boolValue) || watch || name != nil || PictureSearch.needsSearch(inputs) else {
+            _ = try Picture.format(for: output, options: options)
+            return .file(output)
+        }
+        let named = ImageFormat(named: URL(fileURLWithPath: output).pathExtension) != nil
+        if inputs.count == 1, PictureSearch.needsSearch(inputs), exists ? !isFolder.boolValue : named {
+            throw AcuityError(.file, "\(inputs[0]): stands for many pictures and needs a folder for its outputs, not \(output)")
+        }
+        guard exists ? isFolder.boolValue : !named else { throw AcuityError(.usage, "\(output): several inputs need a folder as their output") }
+        return .folder(output)
     }
 
-    /// Makes the folder for the outputs if it is not there; its own folder must be.
-    private func makeFolder(_ path: String) throws {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        guard ImageFormat(named: URL(fileURLWithPath: path).pathExtension) == nil else {
-            throw AcuityError(.usage, "\(path): several inputs need a folder as their output")
-        }
+    private func make(_ folder: String) throws {
+        guard !FileManager.default.fileExists(atPath: folder) else { return }
         do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         } catch {
-            throw AcuityError(.file, "\(path): the folder cannot be made")
-        }
-    }
-
-    /// Where the result of `input` goes.
-    private func destination(of input: String, format: ImageFormat, among inputs: [String]) -> String {
-        if let output, !isFolder(inputs) { return output }
-        let url = URL(fileURLWithPath: input)
-        let name = url.deletingPathExtension().lastPathComponent + (suffix.map { "_" + $0 } ?? sizeSuffix) + "." + format.fileExtension
-        if let output { return (output.hasSuffix("/") ? output : output + "/") + name }
-        let slash = input.lastIndex(of: "/")
-        return (slash.map { String(input[...$0]) } ?? "") + name
-    }
-
-    private var sizeSuffix: String {
-        if let width { return "@\(width)w" }
-        if let height { return "@\(height)h" }
-        if let longEdge { return "@\(longEdge)px" }
-        let factor = scale ?? 4
-        return factor == factor.rounded() ? "@\(Int(factor))x" : "@\(factor)x"
-    }
-
-    // MARK: - One picture
-
-    private func upscale(
-        _ input: String, with upscaler: Upscaler, options: Picture.WritingOptions, among inputs: [String],
-        written: inout Set<String>, progress: ProgressLine
-    ) async throws -> Report {
-        let clock = ContinuousClock()
-        let start = clock.now
-        var options = options
-        if format == "same" {
-            let own = try ImageFormat(contentsOf: input)
-            options.format = own.isWritable ? own : .png
-        } else if options.format == nil, output == nil || isFolder(inputs) {
-            options.format = .png
-        }
-        let path = destination(of: input, format: options.format ?? .png, among: inputs)
-        let identity = URL(fileURLWithPath: path).standardizedFileURL.path
-        guard !written.contains(identity) else {
-            throw AcuityError(.file, "\(input): its output \(path) is also that of an earlier input")
-        }
-        let picture = try Picture(contentsOf: input)
-        let size = try upscaler.outputSize(width: picture.width, height: picture.height)
-        try picture.checkWriting(to: path, options: options, width: size.width, height: size.height)
-        let read = clock.now
-        let result = try await upscaler.upscale(picture) { progress.show($0) }
-        let enlarged = clock.now
-        try result.write(to: path, options: options)
-        written.insert(identity)
-        let end = clock.now
-        progress.finish()
-        if verbose {
-            note("\(input): \(picture.width)×\(picture.height), read \(seconds(read - start)) s, enlarged \(seconds(enlarged - read)) s, written \(seconds(end - enlarged)) s")
-        }
-        return Report(
-            input: input, output: path, model: model, width: result.width, height: result.height,
-            seconds: (end - start) / .seconds(1), secondsEnlarging: (enlarged - read) / .seconds(1))
-    }
-
-    private struct Report: Encodable {
-        let input: String
-        let output: String
-        let model: String
-        let width: Int
-        let height: Int
-        let seconds: Double
-        let secondsEnlarging: Double
-    }
-
-    private struct Failure: Encodable {
-        let input: String
-        let error: String
-    }
-}
-
-extension Encodable {
-    /// One line of JSON.
-    fileprivate var line: String {
-        get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            return try String(decoding: encoder.encode(self), as: UTF8.self)
+            throw AcuityError(.file, "\(folder): the folder cannot be made")
         }
     }
 }
-
-private func seconds(_ value: Double) -> String { String(format: "%.2f", value) }
-private func seconds(_ value: Duration) -> String { seconds(value / .seconds(1)) }
-
-private func note(_ message: String) { FileHandle.standardError.write(Data("acuity: \(message)\n".utf8)) }

@@ -12,33 +12,113 @@ static void cvips_ignore_log(const gchar *domain, GLogLevelFlags level, const gc
     (void)domain; (void)level; (void)message; (void)data;
 }
 
-/// Starts libvips: no operation cache, no loaders that are not hardened against hostile files, no warnings on stderr.
+/// Starts libvips: no operation cache, no loaders that are not hardened against hostile files but those that are
+/// called by name after a look at the file's first bytes, no warnings on stderr.
 static inline int cvips_start(void) {
     g_log_set_handler("VIPS", (GLogLevelFlags)(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG), cvips_ignore_log, NULL);
     if (vips_init("acuity")) return -1;
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
+    // JPEG XL, JPEG 2000, PPM, and BMP, which libvips leaves to ImageMagick.
+    const char *allowed[] = {"VipsForeignLoadJxl", "VipsForeignSaveJxl", "VipsForeignLoadJp2k", "VipsForeignLoadPpm",
+                             "VipsForeignLoadMagick", "VipsForeignLoadMagick7", "VipsForeignSaveMagick"};
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) vips_operation_block_set(allowed[i], FALSE);
     return 0;
 }
 
-typedef enum { CVIPS_JPEG, CVIPS_PNG, CVIPS_WEBP, CVIPS_TIFF, CVIPS_GIF, CVIPS_HEIF } CVipsFormat;
-
-/// Reads the header; pixels are decoded later, top to bottom. Damaged files fail instead of turning grey.
-static inline VipsImage *cvips_open(VipsSource *source, CVipsFormat format) {
-    VipsImage *image = NULL;
-#define CVIPS_OPEN(load) load(source, &image, "access", (int)VIPS_ACCESS_SEQUENTIAL, "fail_on", (int)VIPS_FAIL_ON_ERROR, NULL)
-    int failed = -1;
-    switch (format) {
-        case CVIPS_JPEG: failed = CVIPS_OPEN(vips_jpegload_source); break;
-        case CVIPS_PNG: failed = CVIPS_OPEN(vips_pngload_source); break;
-        case CVIPS_WEBP: failed = CVIPS_OPEN(vips_webpload_source); break;
-        case CVIPS_TIFF: failed = CVIPS_OPEN(vips_tiffload_source); break;
-        case CVIPS_GIF: failed = CVIPS_OPEN(vips_gifload_source); break;
-        case CVIPS_HEIF: failed = CVIPS_OPEN(vips_heifload_source); break;
-    }
-#undef CVIPS_OPEN
-    return failed ? NULL : image;
+/// Whether this libvips has an operation and lets it run.
+static inline int cvips_has_operation(const char *name) {
+    VipsOperation *operation = vips_type_find("VipsOperation", name) ? vips_operation_new(name) : NULL;
+    if (!operation) return 0;
+    int allowed = !(vips_operation_get_flags(operation) & VIPS_OPERATION_BLOCKED);
+    g_object_unref(operation);
+    return allowed;
 }
+
+/// Decodes into memory, on the calling thread. vips_image_copy_memory() may report success although a worker has failed:
+/// it looks for errors as soon as the last piece of work is handed out, not when it is finished (8.14).
+static inline VipsImage *cvips_decode(VipsImage *in) {
+    VipsImage *out = vips_image_new_memory();
+    VipsRegion *region = vips_region_new(in);
+    int failed = vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL);
+    for (int y = 0; y < in->Ysize && !failed; y += 16) {
+        VipsRect strip = {0, y, in->Xsize, VIPS_MIN(16, in->Ysize - y)};
+        failed = vips_region_prepare(region, &strip);
+        for (int row = y; row < y + strip.height && !failed; row++)
+            failed = vips_image_write_line(out, row, VIPS_REGION_ADDR(region, 0, row));
+    }
+    g_object_unref(region);
+    if (failed) g_object_unref(out);
+    return failed ? NULL : out;
+}
+
+/// Whether an operation has an option; for whole numbers also what it may be.
+static inline int cvips_has_option(const char *name, const char *option, int *least, int *most) {
+    VipsOperation *operation = vips_type_find("VipsOperation", name) ? vips_operation_new(name) : NULL;
+    if (!operation) return 0;
+    GParamSpec *spec = g_object_class_find_property(G_OBJECT_GET_CLASS(operation), option);
+    if (spec && G_IS_PARAM_SPEC_INT(spec)) {
+        *least = G_PARAM_SPEC_INT(spec)->minimum;
+        *most = G_PARAM_SPEC_INT(spec)->maximum;
+    }
+    g_object_unref(operation);
+    return spec != NULL;
+}
+
+/// Runs a load operation on a source, or on its bytes where the operation takes only those.
+/// Reads the header; pixels are decoded later, top to bottom where `options` say so.
+static inline VipsImage *cvips_load(const char *name, VipsSource *source, const char *options) {
+    VipsOperation *operation = vips_operation_new(name);
+    if (!operation) return NULL;
+    VipsImage *out = NULL;
+    int failed = 0;
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(operation), "source")) {
+        g_object_set(operation, "source", source, NULL);
+    } else {
+        VipsBlob *blob = vips_source_map_blob(source);
+        if (blob) {
+            g_object_set(operation, "buffer", blob, NULL);
+            vips_area_unref(VIPS_AREA(blob));
+        } else {
+            failed = 1;
+        }
+    }
+    failed = failed || vips_object_set_from_string(VIPS_OBJECT(operation), options) || vips_cache_operation_buildp(&operation);
+    if (!failed) g_object_get(operation, "out", &out, NULL);
+    vips_object_unref_outputs(VIPS_OBJECT(operation));
+    g_object_unref(operation);
+    return out;
+}
+
+/// Runs a save operation into a target; one that only makes bytes has them written there.
+static inline int cvips_save(const char *name, VipsImage *in, VipsTarget *target, const char *options) {
+    VipsOperation *operation = vips_operation_new(name);
+    if (!operation) return -1;
+    int to_target = g_object_class_find_property(G_OBJECT_GET_CLASS(operation), "target") != NULL;
+    g_object_set(operation, "in", in, NULL);
+    if (to_target) g_object_set(operation, "target", target, NULL);
+    int failed = vips_object_set_from_string(VIPS_OBJECT(operation), options) || vips_cache_operation_buildp(&operation);
+    if (!failed && !to_target) {
+        VipsBlob *blob = NULL;
+        g_object_get(operation, "buffer", &blob, NULL);
+        size_t length = 0;
+        const void *bytes = blob ? vips_blob_get(blob, &length) : NULL;
+        failed = !bytes || vips_target_write(target, bytes, length) || vips_target_end(target);
+        if (blob) vips_area_unref(VIPS_AREA(blob));
+    }
+    vips_object_unref_outputs(VIPS_OBJECT(operation));
+    g_object_unref(operation);
+    return failed ? -1 : 0;
+}
+
+/// What was saved into a target in memory; free with `cvips_free_blob`.
+static inline VipsBlob *cvips_written(VipsTarget *target) {
+    VipsBlob *blob = NULL;
+    g_object_get(target, "blob", &blob, NULL);
+    return blob;
+}
+
+static inline void cvips_free_blob(VipsBlob *blob) { vips_area_unref(VIPS_AREA(blob)); }
 
 static inline VipsImage *cvips_autorotate(VipsImage *in) {
     VipsImage *out = NULL;
@@ -50,20 +130,44 @@ static inline VipsImage *cvips_extract_bands(VipsImage *in, int first, int count
     return vips_extract_band(in, &out, first, "n", (int)count, NULL) ? NULL : out;
 }
 
+static inline VipsImage *cvips_join_bands(VipsImage *colour, VipsImage *alpha) {
+    VipsImage *out = NULL;
+    return vips_bandjoin2(colour, alpha, &out, NULL) ? NULL : out;
+}
+
 static inline VipsImage *cvips_crop(VipsImage *in, int left, int top, int width, int height) {
     VipsImage *out = NULL;
     return vips_crop(in, &out, left, top, width, height, NULL) ? NULL : out;
 }
 
-/// To sRGB through the embedded profile, or through libvips' generic CMYK profile where there is none.
-static inline VipsImage *cvips_to_srgb(VipsImage *in, int depth) {
+/// Through the embedded profile where there is one, else through `fallback`, to the profile `to`: libvips' own names
+/// (`srgb`, `p3`, `cmyk`). Alpha must not be in `in`.
+static inline VipsImage *cvips_icc_transform(VipsImage *in, const char *fallback, const char *to, int depth) {
     VipsImage *out = NULL;
-    if (in->Type == VIPS_INTERPRETATION_CMYK)
-        return vips_icc_transform(in, &out, "srgb", "embedded", (gboolean)TRUE, "input_profile", "cmyk", "depth", (int)depth,
-                                  "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL) ? NULL : out;
-    return vips_icc_transform(in, &out, "srgb", "embedded", (gboolean)TRUE, "depth", (int)depth,
-                              "intent", (int)VIPS_INTENT_PERCEPTUAL, NULL) ? NULL : out;
+    return vips_icc_transform(in, &out, to, "embedded", (gboolean)TRUE, "input_profile", fallback, "depth", (int)depth,
+                              "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL) ? NULL : out;
 }
+
+/// From libvips' own profile `from` to the profile in `profile`; where that has no bytes, to libvips' own CMYK.
+static inline VipsImage *cvips_icc_to_profile(VipsImage *in, const char *from, const void *profile, size_t size, int depth) {
+    VipsImage *connected = NULL, *named = NULL, *out = NULL;
+    if (vips_icc_import(in, &connected, "input_profile", from, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) return NULL;
+    if (!vips_copy(connected, &named, NULL)) {
+        if (size) {
+            vips_image_set_blob_copy(named, VIPS_META_ICC_NAME, profile, size);
+            if (vips_icc_export(named, &out, "depth", (int)depth, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) out = NULL;
+        } else if (vips_icc_export(named, &out, "output_profile", "cmyk", "depth", (int)depth,
+                                   "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) {
+            out = NULL;
+        }
+        g_object_unref(named);
+    }
+    g_object_unref(connected);
+    return out;
+}
+
+/// The bytes of one of libvips' own profiles; free with `cvips_free_blob`.
+static inline int cvips_profile(const char *name, VipsBlob **out) { return vips_profile_load(name, out, NULL); }
 
 static inline VipsImage *cvips_colourspace(VipsImage *in, VipsInterpretation space) {
     VipsImage *out = NULL;
@@ -77,29 +181,38 @@ static inline VipsImage *cvips_cast(VipsImage *in, VipsBandFormat format) {
 }
 
 /// An image whose pixels lie in `data`, which must outlive it and everything made of it.
-static inline VipsImage *cvips_wrap(const void *data, size_t size, int width, int height, int bands, int bits) {
-    VipsImage *wrapped = vips_image_new_from_memory(data, size, width, height, bands, bits == 16 ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+static inline VipsImage *cvips_wrap(const void *data, size_t size, int width, int height, int bands, VipsBandFormat format,
+                                    VipsInterpretation space) {
+    VipsImage *wrapped = vips_image_new_from_memory(data, size, width, height, bands, format);
     if (!wrapped) return NULL;
     VipsImage *out = NULL;
-    VipsInterpretation space = bands < 3 ? (bits == 16 ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
-                                         : (bits == 16 ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
     int failed = vips_copy(wrapped, &out, "interpretation", (int)space, NULL);
     g_object_unref(wrapped);
     return failed ? NULL : out;
 }
 
-/// Copies metadata (EXIF with its parsed fields, XMP, IPTC, ICC, resolution) from one image to another.
+/// The same image with pixels of its own: a copy of an image in memory would only be another view of it.
+static inline VipsImage *cvips_own(VipsImage *in) {
+    VipsImage *out = vips_image_new_memory();
+    if (vips_image_write(in, out)) {
+        g_object_unref(out);
+        return NULL;
+    }
+    return out;
+}
+
+/// Copies metadata (EXIF with its parsed fields, XMP, IPTC, ICC, resolution, comments) from one image to another.
 static inline void cvips_copy_metadata(VipsImage *from, VipsImage *to) {
     gchar **fields = vips_image_get_fields(from);
     for (int i = 0; fields && fields[i]; i++) {
         const char *name = fields[i];
         // Only what describes the picture: not the geometry, pages or coding of the old file.
-        if (!g_str_has_prefix(name, "exif-") && !g_str_has_prefix(name, "xmp-data") && !g_str_has_prefix(name, "iptc-data") &&
+        if (!g_str_has_prefix(name, "exif-") && strcmp(name, VIPS_META_XMP_NAME) && strcmp(name, VIPS_META_IPTC_NAME) &&
             strcmp(name, VIPS_META_ICC_NAME) && strcmp(name, VIPS_META_RESOLUTION_UNIT) &&
             !g_str_has_prefix(name, "png-comment-") && strcmp(name, VIPS_META_IMAGEDESCRIPTION))
             continue;
-        // The pixels are upright.
-        if (!strcmp(name, "exif-ifd0-Orientation")) continue;
+        // The pixels are upright, and the first directory of EXIF describes a thumbnail that is left behind.
+        if (!strcmp(name, "exif-ifd0-Orientation") || g_str_has_prefix(name, "exif-ifd1-")) continue;
         GValue value = G_VALUE_INIT;
         if (vips_image_get(from, name, &value) == 0) {
             vips_image_set(to, name, &value);
@@ -112,22 +225,20 @@ static inline void cvips_copy_metadata(VipsImage *from, VipsImage *to) {
     to->Yres = from->Yres;
 }
 
-static inline int cvips_save_jpeg(VipsImage *in, VipsTarget *target, int quality) {
-    return vips_jpegsave_target(in, target, "Q", (int)quality, NULL);
-}
-
-static inline int cvips_save_png(VipsImage *in, VipsTarget *target, int compression) {
-    return vips_pngsave_target(in, target, "compression", (int)compression, "filter", (int)VIPS_FOREIGN_PNG_FILTER_SUB, NULL);
-}
-
-static inline int cvips_save_webp(VipsImage *in, VipsTarget *target, int quality) {
-    return vips_webpsave_target(in, target, "Q", (int)quality, "effort", (int)2, NULL);
-}
-
-static inline int cvips_save_tiff(VipsImage *in, VipsTarget *target) {
-    return vips_tiffsave_target(in, target, "compression", (int)VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "level", (int)1,
-                                "predictor", (int)VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL,
-                                "bigtiff", (gboolean)(VIPS_IMAGE_SIZEOF_IMAGE(in) > 3000000000ULL), NULL);
+/// Takes over all EXIF fields of `from`, and only those.
+static inline void cvips_replace_exif(VipsImage *from, VipsImage *to) {
+    gchar **fields = vips_image_get_fields(to);
+    for (int i = 0; fields && fields[i]; i++)
+        if (g_str_has_prefix(fields[i], "exif-")) vips_image_remove(to, fields[i]);
+    g_strfreev(fields);
+    fields = vips_image_get_fields(from);
+    for (int i = 0; fields && fields[i]; i++) {
+        GValue value = G_VALUE_INIT;
+        if (!g_str_has_prefix(fields[i], "exif-") || vips_image_get(from, fields[i], &value)) continue;
+        vips_image_set(to, fields[i], &value);
+        g_value_unset(&value);
+    }
+    g_strfreev(fields);
 }
 
 /// Coverage of a line of text, one 8-bit band, cut to its ink. `markup` is Pango's; `font` a Pango description with a size,

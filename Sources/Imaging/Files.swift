@@ -8,14 +8,28 @@ import Glibc
 import SuperResolution
 import Synchronization
 
-/// Which file a path led to, whatever its name.
+/// Which file a path led to, whatever its name, and when it was last changed.
 package struct FileIdentity: Sendable, Hashable {
     let device: UInt64
     let inode: UInt64
+    /// Seconds and nanoseconds since 1970.
+    let modified: [Int]
+
+    package static func == (a: FileIdentity, b: FileIdentity) -> Bool { a.device == b.device && a.inode == b.inode }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(device)
+        hasher.combine(inode)
+    }
 
     fileprivate init(_ status: stat) {
         device = UInt64(truncatingIfNeeded: status.st_dev)
         inode = UInt64(truncatingIfNeeded: status.st_ino)
+        #if canImport(Darwin)
+        modified = [status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec]
+        #else
+        modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+        #endif
     }
 }
 
@@ -23,6 +37,7 @@ package struct FileIdentity: Sendable, Hashable {
 final class InputFile {
     let descriptor: Int32
     let identity: FileIdentity
+    let size: Int
 
     init(_ path: String) throws {
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -30,6 +45,7 @@ final class InputFile {
         var status = stat()
         let found = fstat(descriptor, &status)
         identity = FileIdentity(status)
+        size = Int(status.st_size)
         let kind = status.st_mode & S_IFMT
         if found != 0 || kind != S_IFREG || status.st_size == 0 {
             close(descriptor)
@@ -42,11 +58,13 @@ final class InputFile {
 
     /// The first bytes.
     func head() throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 32)
-        let count = pread(descriptor, &bytes, bytes.count, 0)
-        guard count > 0 else { throw AcuityError(.file, reason(errno)) }
-        return Array(bytes.prefix(count))
+        let bytes = bytes(at: 0, count: 32)
+        guard !bytes.isEmpty else { throw AcuityError(.file, reason(errno)) }
+        return bytes
     }
+
+    /// The bytes at a place; fewer where the file ends or cannot be read.
+    func bytes(at offset: Int, count: Int) -> [UInt8] { Imaging.bytes(of: descriptor, at: offset, count: count) }
 }
 
 /// A file under construction, in the folder of its destination under another name.
@@ -97,8 +115,52 @@ final class OutputFile {
         return String(path[...slash])
     }
 
+    func bytes(at offset: Int, count: Int) -> [UInt8] { Imaging.bytes(of: descriptor, at: offset, count: count) }
+
+    var size: Int {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Writes `bytes` at a place, making the file longer if need be.
+    func write(_ bytes: [UInt8], at offset: Int) throws {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + done)) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw failure() }
+            done += count
+        }
+    }
+
+    func truncate(to size: Int) throws {
+        guard ftruncate(descriptor, off_t(size)) == 0 else { throw failure() }
+    }
+
+    /// Makes room at a place by moving what follows.
+    func insert(_ bytes: [UInt8], at offset: Int) throws {
+        var end = size
+        while end > offset {
+            let start = max(offset, end - 1 << 22)
+            let block = self.bytes(at: start, count: end - start)
+            guard block.count == end - start else { throw failure() }
+            try write(block, at: start + bytes.count)
+            end = start
+        }
+        try write(bytes, at: offset)
+    }
+
     /// Puts the finished file in its place.
-    func commit() throws {
+    /// - Parameter source: the file whose time of change it takes over.
+    func commit(as source: FileIdentity? = nil) throws {
+        if let modified = source?.modified {
+            let time = timespec(tv_sec: modified[0], tv_nsec: modified[1])
+            // Some file systems keep no times; that is no reason to fail.
+            _ = withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { times in
+                times.initialize(repeating: time)
+                return futimens(descriptor, times.baseAddress)
+            }
+        }
         guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else { throw failure() }
         isOpen = false
         guard close(descriptor) == 0 else { throw failure() }
@@ -137,6 +199,20 @@ public enum UnfinishedFiles {
         paths.withLock { paths in
             for path in paths { unlink(path) }
             paths.removeAll()
+        }
+    }
+}
+
+/// Bytes of an open file at a place; fewer where it ends or cannot be read.
+private func bytes(of descriptor: Int32, at offset: Int, count: Int) -> [UInt8] {
+    guard count > 0, offset >= 0 else { return [] }
+    return [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+        done = 0
+        while done < count {
+            let read = pread(descriptor, buffer.baseAddress! + done, count - done, off_t(offset + done))
+            if read < 0, errno == EINTR { continue }
+            guard read > 0 else { return }
+            done += read
         }
     }
 }

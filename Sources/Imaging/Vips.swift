@@ -52,9 +52,11 @@ final class VipsPicture: @unchecked Sendable {
         try VipsPicture(operation(pointer))
     }
 
+    func has(_ field: String) -> Bool { vips_image_get_typeof(pointer, field) != 0 }
+
     /// The bytes of a metadata field, if it is there and not empty.
     func blob(_ name: String) -> [UInt8]? {
-        guard vips_image_get_typeof(pointer, name) != 0 else { return nil }
+        guard has(name) else { return nil }
         var data: UnsafeRawPointer?
         var length = 0
         guard vips_image_get_blob(pointer, name, &data, &length) == 0, let data, length > 0 else {
@@ -64,16 +66,63 @@ final class VipsPicture: @unchecked Sendable {
         return [UInt8](UnsafeRawBufferPointer(start: data, count: length))
     }
 
+    /// Where libvips puts the items of a HEIF file that have a MIME type.
+    static let heifItems = (0..<8).map { "heif-mime-\($0)" }
+
+    /// HEIF keeps XMP as an item of a MIME type.
+    var heifXMP: [UInt8]? {
+        Self.heifItems.lazy.compactMap(blob).first { String(decoding: $0.prefix(2048), as: UTF8.self).contains("xmp") }
+    }
+
+    /// A number among the metadata.
+    func integer(_ name: String) -> Int? {
+        guard has(name) else { return nil }
+        var value: Int32 = 0
+        guard vips_image_get_int(pointer, name, &value) == 0 else {
+            _ = Vips.takeError()
+            return nil
+        }
+        return Int(value)
+    }
+
+    /// Numbers among the metadata.
+    func integers(_ name: String) -> [Int] {
+        guard has(name) else { return [] }
+        var values: UnsafeMutablePointer<Int32>?
+        var count: Int32 = 0
+        guard vips_image_get_array_int(pointer, name, &values, &count) == 0, let values else {
+            _ = Vips.takeError()
+            return []
+        }
+        return (0..<Int(count)).map { Int(values[$0]) }
+    }
+
+    /// The samples as 8 or 16 bits, clipped, not scaled.
+    func integerPixels() throws -> PixelBuffer {
+        try map { cvips_cast($0, format == VIPS_FORMAT_UCHAR ? VIPS_FORMAT_UCHAR : VIPS_FORMAT_USHORT) }.pixels()
+    }
+
+    /// The samples as floats.
+    func floatRaster() throws -> Raster {
+        let memory = try map { cvips_cast($0, VIPS_FORMAT_FLOAT) }.memory()
+        let samples = memory.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        return Raster(width: width, height: height, channels: bands, samples: samples)
+    }
+
     /// The decoded samples, 8 or 16 bits each.
     func pixels() throws -> PixelBuffer {
         let depth: PixelBuffer.Depth = format == VIPS_FORMAT_USHORT ? .sixteen : .eight
+        let bytes = try memory()
+        guard bytes.count == width * height * bands * depth.bytes, (1...4).contains(bands) else {
+            throw AcuityError(.image, "\(bands) channels of an unexpected number format")
+        }
+        return PixelBuffer(width: width, height: height, channels: bands, depth: depth, bytes: bytes)
+    }
+
+    private func memory() throws -> [UInt8] {
         var size = 0
         guard let memory = vips_image_write_to_memory(pointer, &size) else { throw AcuityError(.image, Vips.takeError()) }
         defer { g_free(memory) }
-        guard size == width * height * bands * depth.bytes, (1...4).contains(bands) else {
-            throw AcuityError(.image, "\(bands) channels of an unexpected number format")
-        }
-        let bytes = [UInt8](UnsafeRawBufferPointer(start: memory, count: size))
-        return PixelBuffer(width: width, height: height, channels: bands, depth: depth, bytes: bytes)
+        return [UInt8](UnsafeRawBufferPointer(start: memory, count: size))
     }
 }

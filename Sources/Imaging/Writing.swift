@@ -1,37 +1,18 @@
-// Writing: from a Picture to a JPEG, PNG, WebP or TIFF file.
+// Writing: from pictures to a file that appears whole or not at all, and an account of what it could not hold.
 
 import CVips
-package import SuperResolution
+import SuperResolution
 
 extension Picture {
-    /// How a file is written.
-    public struct WritingOptions: Sendable, Hashable {
-        /// `nil`: what the file's extension says.
-        public var format: ImageFormat?
-        /// 1…100 for JPEG and WebP.
-        public var quality: Int
-        /// Whether an existing file may be replaced. The picture's own input never is.
-        public var overwrite: Bool
-
-        public init(format: ImageFormat? = nil, quality: Int = 92, overwrite: Bool = false) {
-            self.format = format
-            self.quality = quality
-            self.overwrite = overwrite
-        }
-    }
-
     /// The format that `path` and `options` ask for.
-    /// - Throws: ``AcuityError`` with code `.usage` where there is none.
+    /// - Throws: ``AcuityError`` with code `.usage` where there is none, or where it cannot do what is asked.
     public static func format(for path: String, options: WritingOptions) throws -> ImageFormat {
-        if let format = options.format {
-            guard format.isWritable else { throw AcuityError(.usage, "\(format.name) cannot be written; jpg, png, webp and tif can") }
-            return format
-        }
         let name = path.split(separator: "/").last ?? ""
-        guard let dot = name.lastIndex(of: "."), let format = ImageFormat(named: String(name[name.index(after: dot)...])), format.isWritable
-        else {
-            throw AcuityError(.usage, "\(path): the name must end in .jpg, .png, .webp or .tif, or a format be given")
+        let named = name.lastIndex(of: ".").flatMap { ImageFormat(named: String(name[name.index(after: $0)...])) }
+        guard let format = options.format ?? named else {
+            throw AcuityError(.usage, "\(path): the name must end in that of a format (\(ImageFormat.writableNames)), or a format be given")
         }
+        try options.check(for: format)
         return format
     }
 
@@ -39,7 +20,6 @@ extension Picture {
     /// - Throws: what writing would throw about the path, the format and the picture's size `width × height` in that format.
     public func checkWriting(to path: String, options: WritingOptions, width: Int, height: Int) throws {
         let format = try Picture.format(for: path, options: options)
-        guard (1...100).contains(options.quality) else { throw AcuityError(.usage, "quality \(options.quality): must lie between 1 and 100") }
         if let limit = format.largestSide, max(width, height) > limit {
             throw AcuityError(.image, "\(path): \(width)×\(height) is more than \(format.name) can hold (\(limit) pixels a side); PNG and TIFF can")
         }
@@ -48,109 +28,143 @@ extension Picture {
 
     /// Writes the picture, whole or not at all: into a temporary file beside `path`, which then takes its name.
     ///
-    /// Alpha goes where the format has it; JPEG gets the picture on white. JPEG and WebP hold 8 bits.
-    /// - Throws: ``AcuityError``: `.usage` for a bad format or quality, `.file` if the file may not be written.
-    public func write(to path: String, options: WritingOptions = WritingOptions()) throws {
+    /// Depth, alpha, colours and metadata go along as far as the format has them; without alpha the picture is laid on
+    /// the background. The file takes over the time of the one that the picture came from.
+    /// - Returns: what the file does not hold although the source did, a line each.
+    /// - Throws: ``AcuityError``: `.usage` for options that do not fit the format, `.file` if the file may not be written.
+    @discardableResult public func write(to path: String, options: WritingOptions = WritingOptions()) throws -> [String] {
+        try PictureSequence(pictures: [self]).write(to: path, options: options)
+    }
+
+    static func write(_ sequence: PictureSequence, to path: String, options: WritingOptions) throws -> [String] {
         try Vips.start()
-        let format = try Picture.format(for: path, options: options)
-        try checkWriting(to: path, options: options, width: width, height: height)
-        let file = try OutputFile(path, overwrite: options.overwrite, protecting: origin.map { [$0] } ?? [])
-        guard let target = vips_target_new_to_descriptor(file.descriptor) else { throw AcuityError(.file, "\(path): \(Vips.takeError())") }
+        let format = try format(for: path, options: options)
+        var sequence = sequence
+        var remarks = sequence.pictures[0].remarks
+        if sequence.pictures.count > 1, !format.holdsSequences {
+            remarks.append("\(format.name) holds one picture here: the first of \(sequence.pictures.count) is written (gif, webp and tif hold all)")
+            sequence = PictureSequence(pictures: [sequence.pictures[0]])
+        }
+        let first = sequence.pictures[0]
+        try first.checkWriting(to: path, options: options, width: first.width, height: first.height)
+        let file = try OutputFile(path, overwrite: options.overwrite, protecting: first.origin.map { [$0] } ?? [])
+        do {
+            if let most = options.targetBytes {
+                let (bytes, more) = try sequence.encoded(as: format, options: options, within: most - first.embeddedLater(in: format, options: options))
+                try file.write(bytes, at: 0)
+                remarks += more
+            } else {
+                guard let target = vips_target_new_to_descriptor(file.descriptor) else { throw AcuityError(.file, Vips.takeError()) }
+                defer { g_object_unref(target) }
+                remarks += try sequence.encode(as: format, options: options, quality: nil, into: target)
+            }
+            if format == .webp, sequence.pictures.count > 1 { try file.correctExifHeight(from: first.height * sequence.pictures.count, to: first.height) }
+            if !options.strip { remarks += try first.completeMetadata(of: file, format: format, options: options) }
+        } catch let error as AcuityError where !error.message.hasPrefix(path) {
+            throw AcuityError(error.code, "\(path): \(error.message.hasSuffix("write error") ? "cannot be written; is the disk full?" : error.message)")
+        }
+        try file.commit(as: options.strip ? nil : first.origin)
+        return remarks
+    }
+
+    /// The bytes of a file.
+    func encoded(as format: ImageFormat, options: WritingOptions) throws -> [UInt8] {
+        try PictureSequence(pictures: [self]).encoded(as: format, options: options, quality: nil).bytes
+    }
+}
+
+extension PictureSequence {
+    fileprivate func encoded(as format: ImageFormat, options: Picture.WritingOptions, quality: Int?) throws -> (bytes: [UInt8], remarks: [String]) {
+        guard let target = vips_target_new_to_memory() else { throw AcuityError(.file, Vips.takeError()) }
         defer { g_object_unref(target) }
-        let pixels = try encodable(for: format)
-        let failed = try pixels.bytes.withUnsafeBytes { bytes in
+        let remarks = try encode(as: format, options: options, quality: quality, into: target)
+        guard let blob = cvips_written(target) else { throw AcuityError(.file, Vips.takeError()) }
+        defer { cvips_free_blob(blob) }
+        var length = 0
+        guard let bytes = vips_blob_get(blob, &length), length > 0 else { throw AcuityError(.file, "nothing was encoded") }
+        return ([UInt8](UnsafeRawBufferPointer(start: bytes, count: length)), remarks)
+    }
+
+    /// The file of the best quality, up to the one asked for, that has at most so many bytes.
+    fileprivate func encoded(as format: ImageFormat, options: Picture.WritingOptions, within most: Int) throws -> (bytes: [UInt8], remarks: [String]) {
+        var (low, high) = (1, options.quality ?? 100)
+        let best = try encoded(as: format, options: options, quality: high)
+        if best.bytes.count <= most { return best }
+        var result: (bytes: [UInt8], remarks: [String])?
+        var smallest = best.bytes.count
+        while low < high {
+            try Task.checkCancellation()
+            let quality = (low + high) / 2
+            let attempt = try encoded(as: format, options: options, quality: quality)
+            smallest = min(smallest, attempt.bytes.count)
+            if attempt.bytes.count <= most { (result, low) = (attempt, quality + 1) } else { high = quality }
+        }
+        guard let result else {
+            throw AcuityError(.image, "cannot be made as small as \(options.targetBytes ?? most) bytes: \(smallest) is the least \(format.name) manages at \(width)×\(height)")
+        }
+        return result
+    }
+
+    /// Encodes all pictures into a target.
+    /// - Returns: what became of their colours, where that is worth a word.
+    fileprivate func encode(
+        as format: ImageFormat, options: Picture.WritingOptions, quality: Int?, into target: UnsafeMutablePointer<VipsTarget>
+    ) throws -> [String] {
+        let bits = pictures.map { min($0.source.bits ?? $0.pixels.depth.rawValue, format.deepest) }.max() ?? 8
+        let isFloat = format == .tiff && pictures.allSatisfy { $0.source.bits == 32 }
+        var remarks: [String] = []
+        if let deep = pictures[0].source.bits ?? (pictures[0].pixels.depth == .sixteen ? 16 : nil), deep > bits, !isFloat {
+            remarks.append("\(format.name) holds \(bits) bits per channel, not the source's \(deep == 32 ? "floats" : String(deep))")
+        }
+        let frames = try pictures.map { try FileSamples($0, format: format, options: options, bits: bits, isFloat: isFloat) }
+        if let remark = frames[0].remark { remarks.append(remark) }
+        // Frames and pages are one tall image to libvips.
+        let bytes = frames.count == 1 ? frames[0].bytes : frames.flatMap(\.bytes)
+        try bytes.withUnsafeBytes { bytes in
             let image = try VipsPicture(cvips_wrap(
-                bytes.baseAddress, bytes.count, Int32(width), Int32(height), Int32(pixels.channels), Int32(pixels.depth.rawValue)))
-            if let metadata { cvips_copy_metadata(metadata.carrier.pointer, image.pointer) }
-            return switch format {
-            case .jpeg: cvips_save_jpeg(image.pointer, target, Int32(options.quality)) != 0
-            case .webp: cvips_save_webp(image.pointer, target, Int32(options.quality)) != 0
-            case .tiff: cvips_save_tiff(image.pointer, target) != 0
-            default: cvips_save_png(image.pointer, target, 1) != 0
+                bytes.baseAddress, bytes.count, Int32(width), Int32(height * frames.count), Int32(frames[0].bands), frames[0].format, frames[0].space))
+            if let metadata = pictures[0].metadata, !options.strip { pictures[0].carry(metadata, into: image, options: options) }
+            image.setBlob("icc-profile-data", frames[0].profile)
+            if frames.count > 1 {
+                vips_image_set_int(image.pointer, "page-height", Int32(height))
+                if let animation {
+                    var delays = animation.delays.map(Int32.init(clamping:))
+                    vips_image_set_array_int(image.pointer, "delay", &delays, Int32(delays.count))
+                    vips_image_set_int(image.pointer, "loop", Int32(clamping: animation.loops))
+                }
             }
+            let arguments = options.arguments(
+                for: format, quality: quality, bits: bits, isGrey: frames[0].bands == 1, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000)
+            guard cvips_save(format.saver, image.pointer, target, arguments) == 0 else { throw AcuityError(.file, Vips.takeError()) }
         }
-        if failed {
-            let why = Vips.takeError()
-            throw AcuityError(.file, "\(path): \(why.hasSuffix("write error") ? "cannot be written; is the disk full?" : why)")
-        }
-        try file.commit()
-    }
-
-    /// Colour and alpha in one buffer, as the format can hold them.
-    private func encodable(for format: ImageFormat) throws -> PixelBuffer {
-        let depth: PixelBuffer.Depth = format == .jpeg || format == .webp ? .eight : pixels.depth
-        guard let alpha else { return pixels.converted(to: depth) }
-        return format == .jpeg
-            ? pixels.converted(to: depth).composed(onWhiteWith: alpha.converted(to: depth))
-            : pixels.converted(to: depth).joined(with: alpha.converted(to: depth))
+        return remarks
     }
 }
 
-extension ImageFormat {
-    /// The most pixels per side, if the format has a limit worth checking.
-    fileprivate var largestSide: Int? {
-        switch self {
-        case .jpeg: 65_500
-        case .webp: 16_383
-        default: nil
-        }
-    }
-}
-
-extension PixelBuffer {
-    /// The same picture at another depth, rounded to nearest.
-    package func converted(to depth: Depth) -> PixelBuffer {
-        if depth == self.depth { return self }
-        var result = PixelBuffer(width: width, height: height, channels: channels, depth: depth)
-        bytes.withUnsafeBytes { input in
-            result.withUnsafeMutableBytes { output in
-                if depth == .eight {
-                    let wide = input.assumingMemoryBound(to: UInt16.self)
-                    for i in wide.indices { output[i] = UInt8(truncatingIfNeeded: (UInt32(wide[i]) * 255 + 32_767) / 65_535) }
-                } else {
-                    let wide = output.assumingMemoryBound(to: UInt16.self)
-                    for i in input.indices { wide[i] = UInt16(input[i]) * 257 }
-                }
-            }
-        }
-        return result
+extension Picture {
+    /// Metadata as it must read for a picture of this size.
+    fileprivate func carry(_ metadata: Metadata, into image: VipsPicture, options: WritingOptions) {
+        cvips_copy_metadata(metadata.carrier.pointer, image.pointer)
+        let update = UpToDate(width: width, height: height)
+        metadata.putExif(into: image, for: update)
+        if let xmp = metadata.xmp { image.setBlob("xmp-data", update.xmp(xmp)) }
+        // libvips' own stand-in for an unknown resolution would print a postcard metres wide.
+        if image.pointer.pointee.Xres == 1 { (image.pointer.pointee.Xres, image.pointer.pointee.Yres) = (72 / 25.4, 72 / 25.4) }
+        let factor = resolutionFactor(options)
+        image.pointer.pointee.Xres *= factor.x
+        image.pointer.pointee.Yres *= factor.y
     }
 
-    /// Colour with alpha as the last channel.
-    func joined(with alpha: PixelBuffer) -> PixelBuffer {
-        var result = PixelBuffer(width: width, height: height, channels: channels + 1, depth: depth)
-        func join<Sample: FixedWidthInteger>(_: Sample.Type) {
-            bytes.withUnsafeBytes { colour in
-                alpha.bytes.withUnsafeBytes { alpha in
-                    result.withUnsafeMutableBytes { output in
-                        let (colour, alpha, output) = (
-                            colour.assumingMemoryBound(to: Sample.self), alpha.assumingMemoryBound(to: Sample.self),
-                            output.assumingMemoryBound(to: Sample.self))
-                        for i in alpha.indices {
-                            for c in 0..<channels { output[i * (channels + 1) + c] = colour[i * channels + c] }
-                            output[i * (channels + 1) + channels] = alpha[i]
-                        }
-                    }
-                }
-            }
+    /// By what the resolution among the metadata is to be multiplied.
+    func resolutionFactor(_ options: WritingOptions) -> (x: Double, y: Double) {
+        switch options.resolution {
+        case .kept: return (1, 1)
+        case .scaled:
+            guard let size = source.size else { return (1, 1) }
+            return (Double(width) / Double(size.width), Double(height) / Double(size.height))
+        case .dotsPerInch(let dots):
+            guard let carrier = metadata?.carrier.pointer.pointee, carrier.Xres > 0, carrier.Yres > 0 else { return (1, 1) }
+            return (dots / 25.4 / carrier.Xres, dots / 25.4 / carrier.Yres)
         }
-        if depth == .eight { join(UInt8.self) } else { join(UInt16.self) }
-        return result
-    }
-
-    /// 8-bit colour laid over white.
-    func composed(onWhiteWith alpha: PixelBuffer) -> PixelBuffer {
-        var result = self
-        alpha.bytes.withUnsafeBytes { alpha in
-            result.withUnsafeMutableBytes { output in
-                for i in alpha.indices {
-                    let opacity = UInt32(alpha[i])
-                    for c in i * channels..<(i + 1) * channels {
-                        output[c] = UInt8(truncatingIfNeeded: (UInt32(output[c]) * opacity + 255 * (255 - opacity) + 127) / 255)
-                    }
-                }
-            }
-        }
-        return result
     }
 }

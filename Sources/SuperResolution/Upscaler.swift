@@ -12,6 +12,8 @@ public struct Upscaler: Sendable {
         case height(Int)
         /// The longer side has this many pixels.
         case longEdge(Int)
+        /// As large as fits into a box of this many pixels.
+        case fit(width: Int, height: Int)
     }
 
     /// What makes the new pixels.
@@ -21,7 +23,7 @@ public struct Upscaler: Sendable {
         case network(any Engine, [Int: Model])
     }
 
-    /// The factors that are allowed, whichever way a target is given.
+    /// The factors that may be asked for. A size may ask for a smaller one too, but not for a larger.
     public static let factors = 0.25...16.0
 
     /// Width of the mirrored frame around a picture, input pixels; what zero padding does to a network fades within it.
@@ -49,6 +51,8 @@ public struct Upscaler: Sendable {
             }
         case .width(let n), .height(let n), .longEdge(let n):
             guard n > 0 else { throw AcuityError(.usage, "size \(n): must be at least one pixel") }
+        case .fit(let width, let height):
+            guard width > 0, height > 0 else { throw AcuityError(.usage, "size \(width)×\(height): must be at least one pixel a side") }
         }
         if case .side(let side) = tiles, side < 32 {
             throw AcuityError(.usage, "tile size \(side): must be at least 32 pixels")
@@ -77,9 +81,11 @@ public struct Upscaler: Sendable {
             case .width(let n): Double(n) / Double(width)
             case .height(let n): Double(n) / Double(height)
             case .longEdge(let n): Double(n) / Double(max(width, height))
+            case .fit(let w, let h): min(Double(w) / Double(width), Double(h) / Double(height))
             }
-        guard Upscaler.factors.contains(factor) else {
-            throw AcuityError(.usage, "\(width)×\(height) pixels would be scaled by \(factor), which must lie between 0.25 and 16")
+        guard factor <= Upscaler.factors.upperBound else {
+            let tenths = (factor * 10).rounded() / 10
+            throw AcuityError(.usage, "\(width)×\(height) pixels would be enlarged \(tenths) times, more than the \(Int(Upscaler.factors.upperBound)) that are possible")
         }
         // The side that was asked for comes out exactly; the products stay far below 2⁵³.
         let result = (max(1, Int((Double(width) * factor).rounded())), max(1, Int((Double(height) * factor).rounded())))
@@ -101,7 +107,7 @@ public struct Upscaler: Sendable {
             return try resampling.resize(pixels, width: width, height: height, progress: progress)
         }
 
-        let passes = try self.passes(from: pixels, width: width, height: height, scales: models.keys.sorted())
+        let passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), scales: models.keys.sorted())
         // The last, classical step is counted as a hundredth of a network's work on the same pixels.
         let work = passes.map(\.pixels).reduce(0, +) + Double(width * height) / 100
         var done = 0.0
@@ -133,21 +139,25 @@ public struct Upscaler: Sendable {
 
     // MARK: - Passes
 
-    private struct Pass {
+    struct Pass {
         let scale: Int
-        /// Input pixels.
-        let pixels: Double
+        /// Size of its input.
+        let width: Int
+        let height: Int
+
+        var pixels: Double { Double(width * height) }
     }
 
     /// Which networks run, one after the other, until the target is reached.
-    private func passes(from pixels: PixelBuffer, width: Int, height: Int, scales: [Int]) throws -> [Pass] {
-        var (w, h) = (pixels.width, pixels.height)
+    func passes(from size: (width: Int, height: Int), to target: (width: Int, height: Int), scales: [Int]) throws -> [Pass] {
+        var (w, h) = size
+        let (width, height) = target
         var result: [Pass] = []
         // Shrinking needs no network; at the same size only a network of scale 1 (a restorer) does something.
         while (w < width || h < height || (result.isEmpty && w == width && h == height && scales.contains(1))) && result.count < 8 {
             let needed = max(Double(width) / Double(w), Double(height) / Double(h))
             guard let scale = scales.first(where: { Double($0) >= needed }) ?? scales.last, scale > 1 || result.isEmpty else { break }
-            result.append(Pass(scale: scale, pixels: Double(w * h)))
+            result.append(Pass(scale: scale, width: w, height: h))
             (w, h) = (w * scale, h * scale)
             try checkPixels(w, h)
         }
@@ -169,10 +179,7 @@ public struct Upscaler: Sendable {
         let network = prepared.model.network
         let (width, height) = (pixels.width, pixels.height)
         // The network sees the picture in a mirrored frame: zero padding would tint the rim of saturated areas.
-        let multiple = network.sizeMultiple
-        let frame = (min(network.receptiveRadius ?? 0, Upscaler.widestFrame) + multiple - 1) / multiple * multiple
-        func framed(_ length: Int) -> Int { frame + (length + frame + multiple - 1) / multiple * multiple }
-        let tiling = Tiling(width: framed(width), height: framed(height), network: network, size: tiles)
+        let (tiling, frame) = tiling(of: network, width: width, height: height)
         var result = PixelBuffer(width: width * scale, height: height * scale, channels: pixels.channels, depth: depth)
 
         let work = Double(tiling.tiles.reduce(0) { $0 + $1.input.width * $1.input.height })
@@ -197,6 +204,14 @@ public struct Upscaler: Sendable {
             progress(done / work)
         }
         return result
+    }
+
+    /// The tiles of a picture in its mirrored frame, and how wide the frame is.
+    func tiling(of network: Network, width: Int, height: Int) -> (tiling: Tiling, frame: Int) {
+        let multiple = network.sizeMultiple
+        let frame = (min(network.receptiveRadius ?? 0, Upscaler.widestFrame) + multiple - 1) / multiple * multiple
+        func framed(_ length: Int) -> Int { frame + (length + frame + multiple - 1) / multiple * multiple }
+        return (Tiling(width: framed(width), height: framed(height), network: network, size: tiles), frame)
     }
 
     /// One tile: colour to what the network wants, network, health check, colour back.

@@ -25,7 +25,12 @@ enum Command {
         return nil
     }()
 
-    static func run(_ arguments: [String], in folder: URL? = nil) throws -> Outcome {
+    /// - Parameters:
+    ///   - environment: added to the test's own.
+    ///   - interfere: called with the running process and told where its standard error goes; may end it.
+    static func run(
+        _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], interfere: ((Process, URL) throws -> Void)? = nil
+    ) throws -> Outcome {
         let process = Process()
         let program: URL = try #require(executable, "acuity is not built beside the tests")
         process.executableURL = program
@@ -40,7 +45,9 @@ enum Command {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: streams[0])
         process.standardError = try FileHandle(forWritingTo: streams[1])
+        if !environment.isEmpty { process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 } }
         try process.run()
+        try interfere?(process, streams[1])
         process.waitUntilExit()
         let texts = try streams.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
         return Outcome(

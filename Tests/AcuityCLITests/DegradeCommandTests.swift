@@ -82,7 +82,7 @@ private func degradable(in folder: Folder) throws {
         (["-o", "x.png", "--model", "missing.json"], 1, "missing.json: cannot be read"),
         (["-o", "x.png", "--scale", "9"], 2, "--scale is 1 to 8"),
         (["-o", "x.png", "--count", "0"], 2, "--count is 1 to 1000"),
-        (["-o", "x.bmp"], 2, "x.bmp"),
+        (["-o", "x.doc"], 2, "x.doc"),
         (["-o", "in.png"], 1, "in.png: is the input"),
         (["-o", "none/x.png"], 1, "folder none/ does not exist"),
         ([], 2, "--output"),

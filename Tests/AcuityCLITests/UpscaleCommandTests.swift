@@ -139,7 +139,7 @@ import Testing
         #expect(folder.listing == ["a.png"])
     }
 
-    @Test(arguments: [["-s", "0"], ["-s", "-1"], ["-s", "nan"], ["-s", "1000"], ["-s", "x"], ["-n", "no-such-model"], ["--width", "0"], ["--frobnicate"]])
+    @Test(arguments: [["-s", "0"], ["-s", "-1"], ["-s", "nan"], ["-s", "1000"], ["-s", "x"], ["-n", "no-such-model"], ["--width", "0"], ["--fit", "9"], ["--fit", "0x9"], ["--fit", "9x9", "-s", "2"], ["--frobnicate"]])
     func refusesWrongUsage(_ options: [String]) throws {
         let folder = try Folder()
         try folder.write(Self.photo, "a.png")
@@ -147,6 +147,42 @@ import Testing
         let run = try Command.run(["upscale", "a.png", "-o", "out.png"] + model + options, in: folder.url)
         expectOneLine(run, status: 2)
         #expect(folder.listing == ["a.png"])
+    }
+
+    @Test(arguments: [
+        (["--fit", "90x50"], 50, 50, "@90x50"), (["--width", "5"], 5, 5, "@5w"), (["-s", "16"], 320, 320, "@16x"), (["-s", "8"], 160, 160, "@8x"), (["-s", "1"], 20, 20, "@1x"),
+    ])
+    func reachesAnySize(_ options: [String], _ width: Int, _ height: Int, _ name: String) throws {
+        let folder = try Folder()
+        try folder.write(Self.photo, "a.png")
+        for model in Self.methods {
+            let run = try Command.run(["upscale", "a.png", "-n", model, "--overwrite"] + options, in: folder.url)
+            #expect(run.status == 0, "\(run.errors)")
+            let header = try PNG.header(folder.read("a\(name).png"))
+            #expect((header?.width, header?.height) == (width, height))
+        }
+    }
+
+    /// A plain word where the factor is beyond the picture, and none where it is not.
+    @Test func advises() throws {
+        let folder = try Folder()
+        try folder.write(Self.photo, "a.png")
+        #expect(try Command.run(["upscale", "a.png", "-n", "bicubic", "-s", "16"], in: folder.url).errors.contains("a.png: ×16 is beyond what the picture supports"))
+        #expect(try Command.run(["upscale", "a.png", "-n", "bicubic", "-s", "4"], in: folder.url).errors.isEmpty)
+    }
+
+    @Test func inspects() throws {
+        let folder = try Folder()
+        try folder.write(Self.photo, "a.png")
+        try folder.write(Self.cmyk, "b.jpg")
+        try folder.write(Data("no".utf8), "c.png")
+        let text = try Command.run(["inspect", "a.png"], in: folder.url)
+        #expect(text.status == 0 && text.output.contains("20×20") && text.output.contains("would choose"), "\(text.errors)")
+        let run = try Command.run(["inspect", "a.png", "b.jpg", "c.png", "--json"], in: folder.url)
+        #expect(run.status == 1 && run.errorLines.count == 1 && run.errors.contains("c.png: not a picture"))
+        let objects = try run.output.split(separator: "\n").map { try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
+        #expect(objects.compactMap { $0["width"] as? Int } == [20, 16])
+        #expect(objects.last?["jpeg_quality"] is Int && objects.last?["format"] as? String == "jpeg")
     }
 
     @Test func oneBadInputDoesNotStopTheOthers() throws {

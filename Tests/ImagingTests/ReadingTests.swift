@@ -85,7 +85,7 @@ import Testing
             jpeg.pixels.raster.cropped(to: Region(x: 12, y: 4, width: 1, height: 1)).samples)
         #expect(left[0] < 0.3 && left[1] > 0.4 && left[2] > 0.6, "cyan, got \(left)")
         #expect(right[0] > 0.6 && right[1] < 0.4 && right[2] < 0.4, "red, got \(right)")
-        let tiff = try Picture(data: tiff(width: 2, height: 1, samples: [0, 0, 0, 0, 0, 0, 0, 255], photometric: 5, channels: 4))
+        let tiff = try Picture(data: tiff(width: 2, height: 1, samples: [0, 0, 0, 0, 0, 0, 0, 255], photometric: 5, channels: 4), colour: .sRGB)
         #expect(tiff.pixels.channels == 3)
         #expect(tiff.pixels.bytes.prefix(3).allSatisfy { $0 > 240 } && tiff.pixels.bytes.suffix(3).allSatisfy { $0 < 80 })
     }
@@ -167,5 +167,36 @@ import Testing
             }
         }
         #expect(refused > rounds / 10)
+    }
+
+    /// Wherever a byte of the compressed data, its checksum or its end is another, the picture is not accepted.
+    @Test func oneWrongByteInAPNGIsFound() throws {
+        let folder = try TemporaryFolder()
+        var random = Noise(state: 99)
+        let bytes = (0..<150 * 100 * 3).map { UInt8(truncatingIfNeeded: $0 / 7 + Int(random.next() % 9)) }
+        let path = try folder.file("a.png")
+        try Picture(pixels: PixelBuffer(width: 150, height: 100, channels: 3, depth: .eight, bytes: bytes)).write(to: path)
+        let sound = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        let first = try #require(sound.indices.dropLast(4).first { sound[$0..<$0 + 4].elementsEqual("IDAT".utf8) }) + 4
+        // The last chunk, of 12 bytes, holds nothing.
+        let end = sound.count - 12
+        for position in Array(stride(from: first, to: end, by: 97)) + Array(end - 40..<end) {
+            var damaged = sound
+            damaged[position] ^= 1 << UInt8(random.next() % 8)
+            #expect(throws: AcuityError.self, "byte \(position) of \(sound.count)") { try Picture(data: damaged) }
+        }
+    }
+
+    @Test func headersTellWithoutDecoding() throws {
+        let folder = try TemporaryFolder()
+        try PictureSequenceTests.animation().write(to: folder.file("a.gif"))
+        let animation = try PictureHeader(contentsOf: folder.file("a.gif"))
+        #expect(animation.frames == 60 && animation.width == 32 && animation.height == 24 && !animation.isCMYK && animation.profile == nil)
+        let print = try PictureHeader(contentsOf: folder.file("b.jpg", cmykJPEG))
+        #expect(print.isCMYK && print.channels == 4 && !print.hasAlpha && print.depth == 8)
+        let floats = try PictureHeader(contentsOf: folder.file("c.tif", floatTIFF(width: 3, height: 2, samples: [0, 0.2, 0.4, 0.6, 0.8, 1])))
+        #expect(floats.depth == 32 && floats.frames == 1)
+        let refused = try folder.file("d.png", png(width: 1, height: 1, colourType: 0, rows: [9], extra: [("acTL", [0, 0, 0, 2, 0, 0, 0, 0])]))
+        #expect(throws: AcuityError.self) { try PictureHeader(contentsOf: refused) }
     }
 }

@@ -5,11 +5,41 @@ import SuperResolution
 
 /// A PNG with stored (uncompressed) data.
 func png(
-    width: Int, height: Int, bits: Int = 8, colourType: UInt8, rows: [UInt8], palette: [UInt8]? = nil, transparency: [UInt8]? = nil
+    width: Int, height: Int, bits: Int = 8, colourType: UInt8, rows: [UInt8], palette: [UInt8]? = nil, transparency: [UInt8]? = nil,
+    profile: [UInt8]? = nil, extra: [(String, [UInt8])] = []
 ) -> [UInt8] {
     let stride = rows.count / height
     var raw: [UInt8] = []
     for y in 0..<height { raw += [0] + rows[y * stride..<(y + 1) * stride] }
+    let zlib = stored(raw)
+
+    func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+        let body = Array(name.utf8) + data
+        return big(UInt32(data.count)) + body + big(crc32(body))
+    }
+    var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    file += chunk("IHDR", big(UInt32(width)) + big(UInt32(height)) + [UInt8(bits), colourType, 0, 0, 0])
+    if let profile { file += chunk("iCCP", Array("icc\0\0".utf8) + stored(profile)) }
+    for (name, data) in extra { file += chunk(name, data) }
+    if let palette { file += chunk("PLTE", palette) }
+    if let transparency { file += chunk("tRNS", transparency) }
+    return file + chunk("IDAT", zlib) + chunk("IEND", [])
+}
+
+/// A PNG without its profile and what else says how its samples are meant.
+func withoutProfile(_ file: [UInt8]) -> [UInt8] {
+    var (result, offset) = (Array(file.prefix(8)), 8)
+    while offset + 12 <= file.count {
+        let length = file[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+        let name = String(decoding: file[offset + 4..<offset + 8], as: UTF8.self)
+        if !["iCCP", "gAMA", "cHRM", "sRGB"].contains(name) { result += file[offset..<offset + 12 + length] }
+        offset += 12 + length
+    }
+    return result
+}
+
+/// zlib's format without compression.
+private func stored(_ raw: [UInt8]) -> [UInt8] {
     var zlib: [UInt8] = [0x78, 0x01]
     var rest = raw[...]
     repeat {
@@ -23,21 +53,23 @@ func png(
         a = (a + UInt32(byte)) % 65521
         b = (b + a) % 65521
     }
-    zlib += big(b << 16 | a)
+    return zlib + big(b << 16 | a)
+}
 
-    func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
-        let body = Array(name.utf8) + data
-        return big(UInt32(data.count)) + body + big(crc32(body))
-    }
-    var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-    file += chunk("IHDR", big(UInt32(width)) + big(UInt32(height)) + [UInt8(bits), colourType, 0, 0, 0])
-    if let palette { file += chunk("PLTE", palette) }
-    if let transparency { file += chunk("tRNS", transparency) }
-    return file + chunk("IDAT", zlib) + chunk("IEND", [])
+/// An uncompressed little-endian TIFF of one channel of floats.
+func floatTIFF(width: Int, height: Int, samples: [Float]) -> [UInt8] {
+    let data = samples.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
+    let entries: [(UInt16, UInt16, UInt32)] = [
+        (256, 4, UInt32(width)), (257, 4, UInt32(height)), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
+        (278, 4, UInt32(height)), (279, 4, UInt32(data.count)), (339, 3, 3),
+    ]
+    var file = Array("II".utf8) + little(UInt16(42)) + little(UInt32(8 + data.count)) + data + little(UInt16(entries.count))
+    for (tag, type, value) in entries { file += little(tag) + little(type) + little(UInt32(1)) + little(value) }
+    return file + little(UInt32(0))
 }
 
 /// An uncompressed little-endian TIFF with 8-bit samples.
-func tiff(width: Int, height: Int, samples: [UInt8], photometric: UInt16, channels: Int, orientation: UInt16 = 1) -> [UInt8] {
+func tiff(width: Int, height: Int, samples: [UInt8], photometric: UInt16, channels: Int, orientation: UInt16 = 1, extraSamples: UInt16? = nil) -> [UInt8] {
     var entries: [[UInt8]] = []
     func entry(_ tag: UInt16, _ type: UInt16, _ count: UInt32, _ value: UInt32) {
         var bytes = little(tag)
@@ -58,6 +90,7 @@ func tiff(width: Int, height: Int, samples: [UInt8], photometric: UInt16, channe
     entry(278, 4, 1, UInt32(height))
     entry(279, 4, 1, UInt32(samples.count))
     entry(284, 3, 1, 1)
+    if let extraSamples { entry(338, 3, 1, UInt32(extraSamples)) }
     var file = Array("II".utf8) + little(UInt16(42))
     file += little(UInt32(extra + 8))
     file += samples

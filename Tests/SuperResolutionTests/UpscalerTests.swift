@@ -80,6 +80,28 @@ import Testing
         }
     }
 
+    @Test func aNetworkOfScaleOneRestoresWithoutEnlarging() async throws {
+        let seen = Mutex(0)
+        let engine = NaiveEngine(observe: { _ in seen.withLock { $0 += 1 } })
+        let pixels = PixelBuffer(noise(width: 10, height: 10, channels: 3), depth: .eight)
+        let result = try await upscaler([NaiveEngine.model(scale: 1), NaiveEngine.model(scale: 2)], .factor(1), engine: engine).upscale(pixels)
+        #expect((result.width, result.height, seen.withLock { $0 }) == (10, 10, 1))
+    }
+
+    @Test(arguments: [
+        (Upscaler.Target.fit(width: 100, height: 100), 40, 30, 100, 75), (.fit(width: 100, height: 60), 40, 30, 80, 60), (.fit(width: 10, height: 99), 40, 30, 10, 8),
+        (.width(20), 6000, 4000, 20, 13), (.longEdge(1), 6000, 4000, 1, 1), (.height(33), 7, 11, 21, 33), (.factor(8), 7, 13, 56, 104), (.factor(0.25), 7, 13, 2, 3),
+    ])
+    func sizesAreExact(_ target: Upscaler.Target, _ width: Int, _ height: Int, _ resultWidth: Int, _ resultHeight: Int) throws {
+        let size = try Upscaler(.resampling(.bicubic), target: target).outputSize(width: width, height: height)
+        #expect(size == (resultWidth, resultHeight))
+    }
+
+    @Test func sizesBeyondReachAreRefused() throws {
+        #expect(throws: AcuityError.self) { try Upscaler(.resampling(.bicubic), target: .fit(width: 0, height: 9)) }
+        #expect(throws: AcuityError.self) { try Upscaler(.resampling(.bicubic), target: .fit(width: 900, height: 900)).outputSize(width: 50, height: 50) }
+    }
+
     /// A grey picture stays what a grey network makes of it; a colour one keeps its chroma.
     @Test func coloursSurviveForeignNetworks() async throws {
         let flat = Raster(width: 40, height: 40, channels: 3, samples: (0..<1600).flatMap { _ in [0.8, 0.3, 0.1] as [Float] })

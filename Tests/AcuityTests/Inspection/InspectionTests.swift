@@ -1,0 +1,50 @@
+// InspectionTests: what is said about files that were made to deserve it.
+
+import Acuity
+import Foundation
+import Testing
+
+@Suite struct InspectionTests {
+    private let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("acuity-inspect-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    private func inspect(_ pixels: PixelBuffer, _ name: String, quality: Int = 92) throws -> Inspection {
+        let path = folder.appendingPathComponent(name).path
+        try Picture(pixels: pixels).write(to: path, options: .init(quality: quality, overwrite: true))
+        return try Inspection(contentsOf: path)
+    }
+
+    private var leaves: Raster { PictureMeasuresTests.leaves(side: 192) }
+
+    @Test func aSoundPictureSupportsFourTimes() throws {
+        let found = try inspect(PixelBuffer(leaves, depth: .sixteen), "a.png")
+        #expect((found.format, found.width, found.height, found.depth, found.isGrey, found.hasAlpha) == ("png", 192, 192, 16, true, false))
+        #expect(found.factor == 4 && found.jpegQuality == nil && found.realWidth == 192)
+        #expect(found.model == "fast" && found.reasons.contains { $0.contains("clean") })
+    }
+
+    @Test func anEnlargedOneSupportsLess() throws {
+        let found = try inspect(PixelBuffer(Resampling.bicubic.resize(leaves, width: 576, height: 576), depth: .eight), "b.png")
+        #expect(found.factor == 1)
+        #expect((140...245).contains(try #require(found.realWidth)))
+        #expect(found.limits.contains { $0.contains("finer than") })
+    }
+
+    @Test(arguments: [25, 60, 90]) func theQualityOfAJPEGIsFound(_ quality: Int) throws {
+        let found = try inspect(PixelBuffer(leaves, depth: .eight), "c.jpg", quality: quality)
+        #expect(abs(try #require(found.jpegQuality) - quality) <= 2)
+        #expect(found.reasons.contains { $0.contains("JPEG quality") } == (quality < 50))
+    }
+
+    @Test func adviceComesWhereTheFactorIsTooLarge() throws {
+        let sound = EnlargementSupport(PictureMeasures(PixelBuffer(leaves, depth: .eight)), width: 192, height: 192, jpegQuality: nil)
+        #expect(sound.advice(enlarging: 4) == nil && sound.advice(enlarging: 0.5) == nil)
+        #expect(try #require(sound.advice(enlarging: 16)).hasPrefix("×16 is beyond what the picture supports: it supports about ×4;"))
+        let poor = EnlargementSupport(PictureMeasures(PixelBuffer(leaves, depth: .eight)), width: 192, height: 192, jpegQuality: 20)
+        #expect(try #require(poor.advice(enlarging: 4)).contains("JPEG quality 20"))
+    }
+}
