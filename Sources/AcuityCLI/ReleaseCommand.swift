@@ -114,7 +114,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         let stem = Release.stem(name: name, scale: scale)
         let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 
-        let pixels = try Self.enlarging(model)
+        let pixels = try enlarging(model)
         let gate = ReleaseGate(ReleaseProfile(profile))
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
         let contaminated = try trainedOn(metadata, sets: held + real)
@@ -170,16 +170,18 @@ struct ReleaseCommand: AsyncParsableCommand {
         }
     }
 
-    private static func enlarging(_ model: Model) throws -> Enlarging {
+    /// The pipeline as it will be with the card that the model is to have.
+    private func enlarging(_ model: Model) throws -> Enlarging {
         let scale = model.network.scale
-        return try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale))).enlarging(depth: .sixteen)
+        return try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), locksColour: profile == .restore || profile == .gan)
+            .enlarging(depth: .sixteen)
     }
 
     /// The model that would be replaced, to compare speeds; nil when there is none.
     private func shippedEnlarging(_ stem: String, scale: Int) throws -> Enlarging? {
         let path = "\(models)/\(stem).safetensors"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        return try Self.enlarging(Model(checkpoint: Checkpoint.load(path: path), name: name, scale: scale))
+        return try enlarging(Model(checkpoint: Checkpoint.load(path: path), name: name, scale: scale))
     }
 
     private func pictureSets(_ names: [String]) throws -> [ReleaseGate.PictureSet] {

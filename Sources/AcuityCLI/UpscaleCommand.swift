@@ -106,6 +106,10 @@ struct UpscaleCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("fp32 or bf16. Default: the fastest that keeps 55 dB against fp32.", valueName: "precision"))
     var precision: String?
 
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp(
+        "Tie local mean colours to the input's. Default: for models trained to invent, and for weights files."))
+    var colorLock: Bool?
+
     @Flag(help: "Replace existing outputs.")
     var overwrite = false
 
@@ -156,7 +160,8 @@ struct UpscaleCommand: AsyncParsableCommand {
         }
         return try Upscaler(
             .named(model, threads: threads), target: target.first ?? .factor(4),
-            tiles: tile == 0 ? .automatic : .side(tile), precision: precision)
+            tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
+            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil))
     }
 
     private func box(_ text: String) throws -> Upscaler.Target {

@@ -35,13 +35,16 @@ public struct Upscaler: Sendable {
     public let tiles: Tiling.Size
     /// `nil` lets the engine choose.
     public let precision: Precision?
+    /// Whether local mean colours are tied to the input's; see ``ColourLock``.
+    public let locksColour: Bool
     /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
     public let maximumPixels: Int
     private let prepared: PreparedModels?
 
+    /// - Parameter locksColour: by default for networks whose card says that they invent (`restore` and `gan`).
     /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
     public init(
-        _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil,
+        _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil,
         maximumPixels: Int = 1 << 30
     ) throws {
         switch target {
@@ -60,8 +63,10 @@ public struct Upscaler: Sendable {
         if case .network(let engine, let models) = method {
             guard !models.isEmpty else { throw AcuityError(.usage, "no model is given") }
             prepared = PreparedModels(engine: engine, models: models)
+            self.locksColour = locksColour ?? models.values.contains(where: \.mayShiftColours)
         } else {
             prepared = nil
+            self.locksColour = false
         }
         self.method = method
         self.target = target
@@ -117,9 +122,11 @@ public struct Upscaler: Sendable {
             let start = done
             // What is enlarged again keeps 16 bits, so that rounding is not enlarged too; shrinking averages it away.
             let isLarge = current.width * pass.scale >= width && current.height * pass.scale >= height
-            current = try await enlarge(current, with: model, scale: pass.scale, depth: isLarge ? pixels.depth : .sixteen) {
+            let (input, depth) = (current, isLarge ? pixels.depth : .sixteen)
+            current = try await enlarge(input, with: model, scale: pass.scale, depth: locksColour ? .sixteen : depth) {
                 progress((start + $0 * pass.pixels) / work)
             }
+            if locksColour { current = ColourLock(input: input, result: current, scale: pass.scale).corrected(current, depth: depth) }
             done += pass.pixels
         }
         if (current.width, current.height) != (width, height) || current.depth != pixels.depth {
@@ -246,6 +253,11 @@ public struct Upscaler: Sendable {
         default: return output
         }
     }
+}
+
+extension Model {
+    /// Released as one that invents detail.
+    fileprivate var mayShiftColours: Bool { ["restore", "gan"].contains(card?.profile ?? "") }
 }
 
 extension Network {

@@ -20,7 +20,8 @@ extension Upscaler {
             guard let network = models[pass.scale]?.network else { continue }
             let isLast = pass.width * pass.scale >= target.width && pass.height * pass.scale >= target.height
             let (before, area) = (pass.width * pass.height * channels, pass.scale * pass.scale)
-            let buffers = before * (pass.width == width ? depth : 2) + before * area * (isLast ? depth : 2)
+            // The colour lock makes a second result from one of 16 bits.
+            let buffers = before * (pass.width == width ? depth : 2) + before * area * ((isLast ? depth : 2) + (locksColour ? 2 : 0))
             let tile = tiling(of: network, width: pass.width, height: pass.height).tiling.tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             // What goes in and what of it is kept, both before and after, as floats.
             peak = max(peak, buffers + tile * max(3, channels) * 4 * 2 * (1 + area))
@@ -38,6 +39,6 @@ extension Upscaler {
         // Tiles smaller than what they look at around them would cost many times the work.
         let smallest = max(64, 2 * radius)
         let usual = tiling(of: largest.network, width: 1 << 14, height: 1 << 14).tiling.tiles.map { max($0.input.width, $0.input.height) }.max() ?? 0
-        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, maximumPixels: maximumPixels)
+        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, maximumPixels: maximumPixels)
     }
 }

@@ -47,12 +47,18 @@ import Testing
             return
         }
         let method = try Upscaler.Method.named(path, threads: 2)
+        var locked = 0.0
         let (side, scale) = (112, 4)
         var off = 0, spread = 0, seam = 0
         for colour in [[0, 0, 0], [255, 255, 255], [128, 128, 128], [243, 243, 243], [204, 51, 51], [51, 102, 204]] as [[UInt8]] {
             let flat = PixelBuffer(width: side, height: side, channels: 3, depth: .eight, bytes: (0..<side * side).flatMap { _ in colour })
             for tiles in [Tiling.Size.side(48), .side(4096)] {
                 let result = try await Upscaler(method, target: .factor(Double(scale)), tiles: tiles).upscale(flat)
+                let tied = try await Upscaler(method, target: .factor(Double(scale)), tiles: tiles, locksColour: true).upscale(flat)
+                for c in 0..<3 {
+                    let mean = Double(stride(from: c, to: tied.bytes.count, by: 3).reduce(0) { $0 + Int(tied.bytes[$1]) }) / Double(tied.bytes.count / 3)
+                    locked = max(locked, abs(mean - Double(colour[c])))
+                }
                 // 35 convolutions see that far beyond the border.
                 let inner = 36 * scale..<(side - 36) * scale
                 for c in 0..<3 {
@@ -69,7 +75,8 @@ import Testing
                 }
             }
         }
-        print("realesr-general-x4v3 ×4: its own colours off by \(off) levels, its own pattern \(spread) levels; between places \(seam)")
+        print("realesr-general-x4v3 ×4: its own colours off by \(off) levels, its own pattern \(spread) levels; between places \(seam); with locked colours off by \(locked)")
         #expect(seam <= 1)
+        #expect(locked <= 1)
     }
 }

@@ -87,6 +87,7 @@ package final class Batch: Sendable {
             }
         }
         if let precision = options.upscaler.precision { settings["precision"] = precision.rawValue }
+        if options.upscaler.locksColour { settings["colour lock"] = "yes" }
         if options.outputs.keepsFormat { settings["format"] = "same" }
         if let format = options.outputs.format { settings["format"] = format.rawValue }
         // Every option of writing but the one that says nothing about the result.

@@ -1,0 +1,47 @@
+// ColourLockTests: shifts of colour that were put there, to be taken out; detail, to be left alone.
+
+import SuperResolution
+import Testing
+
+@Suite struct ColourLockTests {
+    /// Smooth in the large, with a grain of ±0.05 that changes from pixel to pixel.
+    private func picture(_ width: Int, _ height: Int, scale: Int, shift: (Float, Float) -> Float) -> PixelBuffer {
+        var raster = Raster(width: width * scale, height: height * scale, channels: 3)
+        for y in 0..<raster.height {
+            for x in 0..<raster.width {
+                let (u, v) = ((Float(x) + 0.5) / Float(scale), (Float(y) + 0.5) / Float(scale))
+                for c in 0..<3 {
+                    let grain: Float = (x + y) % 2 == 0 ? 0.05 : -0.05
+                    raster.samples[(y * raster.width + x) * 3 + c] = 0.3 + 0.002 * u + 0.001 * v + Float(c) * 0.1 + grain + shift(u, v)
+                }
+            }
+        }
+        return PixelBuffer(raster, depth: .sixteen)
+    }
+
+    @Test(arguments: [(100, 70, 4), (64, 64, 2), (7, 13, 3), (1, 1, 4), (8, 200, 1)]) func takesShiftsOut(width: Int, height: Int, scale: Int) {
+        let input = picture(width, height, scale: 1) { _, _ in 0 }
+        let truth = picture(width, height, scale: scale) { _, _ in 0 }
+        // A cast that differs slowly from place to place.
+        let cast = picture(width, height, scale: scale) { u, v in 0.04 + 0.0002 * u - 0.0001 * v }
+        let corrected = ColourLock(input: input, result: cast, scale: scale).corrected(cast, depth: .sixteen)
+        let (a, b) = (corrected.raster.samples, truth.raster.samples)
+        // A picture of an odd number of pixels has a grain whose mean is not nought.
+        let tolerance: Float = width * height > 100 ? 0.004 : 0.06
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) < tolerance })
+        // The grain stays: neighbours differ as before.
+        for i in stride(from: 0, to: a.count - 3, by: 3) where (i / 3 + 1) % (width * scale) != 0 {
+            #expect(abs((a[i] - a[i + 3]) - (b[i] - b[i + 3])) < 0.002)
+        }
+    }
+
+    @Test func leavesWhatIsRightAlone() {
+        let input = picture(50, 40, scale: 1) { _, _ in 0 }
+        let result = picture(50, 40, scale: 2) { _, _ in 0 }
+        let lock = ColourLock(input: input, result: result, scale: 2)
+        #expect(lock.largest < 0.002)
+        let corrected = lock.corrected(result, depth: .eight)
+        #expect(corrected.depth == .eight)
+        #expect(zip(corrected.raster.samples, result.raster.samples).allSatisfy { abs($0 - $1) < 0.005 })
+    }
+}
