@@ -1,4 +1,4 @@
-// RecordedStep: steps of one shape, recorded on a GPU and repeated; on the processor steps are simply taken.
+// StepRunner: takes the steps of a run; on a GPU steps of one shape are recorded and repeated.
 
 import SuperResolution
 import TorchEngine
