@@ -54,8 +54,10 @@ extension TorchRuntime {
 public final class StepNumbers {
     private let tensor: TorchTensor
 
+    /// All zero until ``set(rate:betas:step:muonRate:decay:)``.
     public init(device: String, runtime: TorchRuntime) throws {
-        tensor = try TorchTensor(Tensor(shape: [Int(ACUITY_NUMBER_COUNT)], values: [0, 0, 0, 0, 0]), device: device, runtime: runtime)
+        let count = Int(ACUITY_NUMBER_COUNT)
+        tensor = try TorchTensor(Tensor(shape: [count], values: [Float](repeating: 0, count: count)), device: device, runtime: runtime)
     }
 
     /// - Parameters:

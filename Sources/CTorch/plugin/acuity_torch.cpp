@@ -1,7 +1,7 @@
 // The plug-in: fills AcuityTorchTable over ATen. Compiles against libtorch 1.13 and later, CPU or CUDA, by build.sh.
 //
-// Nothing throws across the C boundary, and no thread-local state (grad mode, autocast) outlives a call: mixed
-// precision is explicit, by the type of the weights.
+// Nothing throws across the C boundary, and no thread-local state (grad mode, autocast) outlives a call, but for the stream
+// that `use_stream` gives a thread: mixed precision is explicit, by the type of the weights.
 #if __has_include(<torch/version.h>)
 #include <torch/version.h>
 #else

@@ -28,6 +28,7 @@ if [ "${major:-1}" -ge 2 ] && [ "${minor:-0}" -ge 15 ]; then standard=c++20; fi
 # PyPI's wheels were compiled with the old std::string up to 2.5: the plug-in has to agree.
 strings=
 if grep -q torchCheckFailEPKcS2_jRKSs "$lib/libc10.so"; then strings=-D_GLIBCXX_USE_CXX11_ABI=0; fi
+mkdir -p "$(dirname "$out")"
 # libtorch.so itself holds nothing, but pulls in CUDA in a CUDA build.
 libraries="-ltorch_cpu -lc10"
 cuda=
@@ -57,7 +58,6 @@ if [ -z "$compiler" ]; then
 fi
 [ -n "$compiler" ] || { echo "build.sh: no C++ compiler (g++ or clang++)" >&2; exit 1; }
 
-mkdir -p "$(dirname "$out")"
 # Without errno a square root is one instruction for many numbers; without traps both sides of a choice may be computed.
 compile() {
     $compiler -O3 -fno-math-errno -fno-trapping-math -std=$standard -shared -fPIC -pthread -fvisibility=hidden -w -Wno-psabi $strings $1 \
