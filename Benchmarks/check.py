@@ -122,6 +122,33 @@ def huge(folder):
     line("×16 to 728 megapixels, bytes written", f"{size / 1e9:.2f} GB, {wrong} wrong rows of 505", "> 2³¹ bytes, none wrong", good)
 
 
+def giant(folder):
+    """One gigapixel of output, streamed: memory, and time per pixel against 4096²."""
+    source, taken = os.path.join(folder, "source.png"), {}
+    # Varied enough for the encoder, quick to make: our sample picture, at another place in every square.
+    width, height, channels, sample = png.read(os.path.join(ROOT, "Examples/lighthouse.png"))
+    rows = [b"".join(sample[(y * width + x) * channels : (y * width + x) * channels + 3] for x in range(width)) for y in range(height)]
+    small = b"".join((rows[(y + y // 97) % height] * (1024 // width + 2))[: 1024 * 3] for y in range(1024))
+    for side in (1024, 8192):
+        out = os.path.join(folder, "out.png")
+        times = side // 1024
+        png.write(source, side, side, b"".join(small[y * 3072 : y * 3072 + 3072] * times for y in range(1024)) * times)
+        command = [acuity, "upscale", source, "-o", out, "-n", "fast", "-s", "4", "--json", "--overwrite"]
+        # The small one is over soon: the best of three.
+        for _ in range(3 if side == 1024 else 1):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            record = json.loads(process.stdout.readline() or "{}")
+            _, status, usage = os.wait4(process.pid, 0)
+            if status != 0 or (record["width"], record["height"]) != (4 * side, 4 * side):
+                raise RuntimeError(f"the command failed at {side}²")
+            taken[side] = min(record["seconds"], taken.get(side, 1e9))
+        memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        os.remove(out)
+    line("32 768² output, peak memory", f"{memory / 1e9:.2f} GB", "≤ 1 GB", memory <= 1e9)
+    ratio = taken[8192] / taken[1024] / 64
+    line("32 768² output, time", f"{taken[8192]:.0f} s, per pixel {ratio:.2f} times that of 4096² ({taken[1024]:.2f} s)", "within 10 %", abs(ratio - 1) <= 0.1)
+
+
 def spoiled(source, target, change):
     """A copy of half-precision weights whose last bias, in 255ths, is changed by `change(channel, place)`."""
     data = open(source, "rb").read()
@@ -183,7 +210,7 @@ def main():
     global acuity
     parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
-    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge,
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge, "giant": giant,
               "batch": lambda folder: batch.check_batch(acuity, line, folder),
               "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT)}
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
@@ -192,7 +219,7 @@ def main():
     unknown = [name for name in arguments.checks if name not in checks]
     if unknown:
         parser.error(f"no check '{unknown[0]}'")
-    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput", "huge"}
+    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput", "huge", "giant"}
     if needs_sets and not os.path.isdir(os.path.join(DATA, "eval")):
         sys.exit(f"check: no evaluation sets under {DATA}/eval; set ACUITY_DATA")
 

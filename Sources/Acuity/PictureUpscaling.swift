@@ -13,11 +13,13 @@ extension Upscaler {
     public func upscale(
         _ picture: Picture, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> Picture {
+        // Where copies of a texture lie side by side, what is transparent at an edge is surrounded by the other edge too; the
+        // few pixels that this concerns are left to what is near them in one copy.
         let visible = picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels
         var result = picture
         result.pixels = try await upscale(visible, progress: progress)
         result.alpha = try picture.alpha.map {
-            try alphaResampling.resize($0, width: result.pixels.width, height: result.pixels.height)
+            try alphaResampling.resize($0, width: result.pixels.width, height: result.pixels.height, edges: isSeamless ? .wrapped : .mirrored)
         }
         return result
     }
@@ -49,7 +51,7 @@ extension Upscaler {
     }
 
     /// Bicubic's single lobe is clipped away, whereas Lanczos would leave a faint second contour outside the first.
-    private var alphaResampling: Resampling {
+    var alphaResampling: Resampling {
         guard case .resampling(let resampling) = method else { return .bicubic }
         return resampling == .lanczos3 ? .bicubic : resampling
     }

@@ -7,7 +7,7 @@ import SuperResolution
 
 struct OutputOptions: ParsableArguments {
     @Option(name: [.customShort("f"), .customLong("format")], help: ArgumentHelp(
-        "png, jpg, webp, tif, gif, avif, heic, jxl, jp2, bmp, ppm, or same (as the input). Default: what the output's name says, else png; animations and documents keep their format.", valueName: "format"))
+        "png, jpg, webp, tif, gif, avif, heic, jxl, jp2, bmp, ppm, dzi, or same (as the input). Default: what the output's name says, else png; animations and documents keep their format.", valueName: "format"))
     var format: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp(
@@ -29,6 +29,9 @@ struct OutputOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("What transparent pictures are laid on in JPEG, BMP and PPM: white, black, grey or #RRGGBB.", valueName: "colour"))
     var background = "white"
+
+    @Flag(help: "Write TIFF with smaller copies for viewers, in tiles. (A name that ends in .dzi makes a Deep Zoom picture.)")
+    var pyramid = false
 
     @Flag(help: "Leave EXIF, XMP, IPTC and file times behind; a colour profile stays where the colours need it.")
     var strip = false
@@ -56,6 +59,7 @@ struct OutputOptions: ParsableArguments {
         options.targetBytes = try targetSize.map { try ByteCount(parsing: $0).bytes }
         options.background = try Self.colour(background)
         options.strip = strip
+        options.pyramid = pyramid
         switch dpi {
         case "keep": options.resolution = .kept
         case "scale": options.resolution = .scaled

@@ -110,6 +110,9 @@ struct UpscaleCommand: AsyncParsableCommand {
         "Tie local mean colours to the input's. Default: for models trained to invent, and for weights files."))
     var colorLock: Bool?
 
+    @Flag(help: "For textures laid side by side: every edge continues at the opposite one.")
+    var seamless = false
+
     @Flag(help: "Replace existing outputs.")
     var overwrite = false
 
@@ -161,7 +164,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         return try Upscaler(
             .named(model, threads: threads), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
-            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil))
+            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), isSeamless: seamless)
     }
 
     private func box(_ text: String) throws -> Upscaler.Target {

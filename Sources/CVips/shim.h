@@ -35,10 +35,10 @@ static inline int cvips_has_operation(const char *name) {
     return allowed;
 }
 
-/// Decodes into memory, on the calling thread. vips_image_copy_memory() may report success although a worker has failed:
-/// it looks for errors as soon as the last piece of work is handed out, not when it is finished (8.14).
-static inline VipsImage *cvips_decode(VipsImage *in) {
-    VipsImage *out = vips_image_new_memory();
+/// Decodes into `out`, on the calling thread. vips_image_write() may report success although a worker has failed: it looks
+/// for errors as soon as the last piece of work is handed out, not when it is finished (8.14).
+static inline VipsImage *cvips_decode_into(VipsImage *in, VipsImage *out) {
+    if (!out) return NULL;
     VipsRegion *region = vips_region_new(in);
     int failed = vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL);
     for (int y = 0; y < in->Ysize && !failed; y += 16) {
@@ -49,6 +49,41 @@ static inline VipsImage *cvips_decode(VipsImage *in) {
     }
     g_object_unref(region);
     if (failed) g_object_unref(out);
+    return failed ? NULL : out;
+}
+
+/// Decodes into memory.
+static inline VipsImage *cvips_decode(VipsImage *in) { return cvips_decode_into(in, vips_image_new_memory()); }
+
+/// Decodes into a temporary file, which goes with the image.
+static inline VipsImage *cvips_onto_disk(VipsImage *in) { return cvips_decode_into(in, vips_image_new_temp_file("%s.v")); }
+
+/// Copies a row of samples to `to`; 0 if there is one.
+typedef int (*cvips_row_fn)(void *context, int row, void *to);
+
+static int cvips_fill_rows(VipsRegion *out, void *sequence, void *copy, void *context, gboolean *stop) {
+    (void)sequence; (void)stop;
+    VipsRect *part = &out->valid;
+    if (part->left || part->width != out->im->Xsize) {
+        vips_error("rows", "parts of rows were asked for");
+        return -1;
+    }
+    for (int y = part->top; y < VIPS_RECT_BOTTOM(part); y++)
+        if (((cvips_row_fn)copy)(context, y, VIPS_REGION_ADDR(out, 0, y))) {
+            vips_error("rows", "the rows end early");
+            return -1;
+        }
+    return 0;
+}
+
+/// An image whose rows are fetched once, in order, as they are needed. `context` must outlive it.
+static inline VipsImage *cvips_rows(int width, int height, int bands, VipsBandFormat format, VipsInterpretation space, cvips_row_fn copy, void *context) {
+    VipsImage *rows = vips_image_new(), *out = NULL;
+    vips_image_init_fields(rows, width, height, bands, format, VIPS_CODING_NONE, space, 1, 1);
+    int failed = vips_image_pipelinev(rows, VIPS_DEMAND_STYLE_THINSTRIP, NULL) ||
+                 vips_image_generate(rows, NULL, cvips_fill_rows, NULL, (void *)copy, context) ||
+                 vips_sequential(rows, &out, "tile_height", 16, NULL);
+    g_object_unref(rows);
     return failed ? NULL : out;
 }
 
@@ -106,6 +141,17 @@ static inline int cvips_save(const char *name, VipsImage *in, VipsTarget *target
         failed = !bytes || vips_target_write(target, bytes, length) || vips_target_end(target);
         if (blob) vips_area_unref(VIPS_AREA(blob));
     }
+    vips_object_unref_outputs(VIPS_OBJECT(operation));
+    g_object_unref(operation);
+    return failed ? -1 : 0;
+}
+
+/// Runs a save operation that makes files of its own.
+static inline int cvips_save_to_file(const char *name, VipsImage *in, const char *path, const char *options) {
+    VipsOperation *operation = vips_operation_new(name);
+    if (!operation) return -1;
+    g_object_set(operation, "in", in, "filename", path, NULL);
+    int failed = vips_object_set_from_string(VIPS_OBJECT(operation), options) || vips_cache_operation_buildp(&operation);
     vips_object_unref_outputs(VIPS_OBJECT(operation));
     g_object_unref(operation);
     return failed ? -1 : 0;

@@ -19,15 +19,15 @@ extension Picture {
 
     /// Adds what the encoder left out.
     /// - Returns: what the file does not hold although the source did.
-    func completeMetadata(of file: OutputFile, format: ImageFormat, options: WritingOptions) throws -> [String] {
+    func completeMetadata(of file: OutputFile, format: ImageFormat, options: WritingOptions, size: (width: Int, height: Int)) throws -> [String] {
         guard let metadata else { return [] }
         let pieces: [Kind: [UInt8]] = [.exif: metadata.exif, .xmp: metadata.xmp, .iptc: metadata.iptc].compactMapValues { $0 }
         guard !pieces.isEmpty else { return [] }
         if format == .png { try file.dropRepeatedPNGChunk("eXIf") }
         var missing = pieces.filter { !Self.held(by: file, format: format).contains($0.key) }
         if !missing.isEmpty {
-            let update = UpToDate(width: width, height: height)
-            let exif = missing[.exif].flatMap { update.exif($0, resolution: metadata.resolution * resolutionFactor(options).x) }
+            let update = UpToDate(width: size.width, height: size.height)
+            let exif = missing[.exif].flatMap { update.exif($0, resolution: metadata.resolution * resolutionFactor(options, size: size).x) }
             let xmp = missing[.xmp].map { update.xmp($0) }
             let iptc = missing[.iptc].map { IPTC.records($0) }
             switch format {

@@ -5,6 +5,7 @@ import Darwin
 #elseif canImport(Glibc)
 import Glibc
 #endif
+import FoundationEssentials
 import SuperResolution
 import Synchronization
 
@@ -197,7 +198,8 @@ public enum UnfinishedFiles {
     /// Deletes them all; for the handler of an interrupt, just before the process ends.
     public static func deleteAll() {
         paths.withLock { paths in
-            for path in paths { unlink(path) }
+            // Some are folders.
+            for path in paths where unlink(path) != 0 { try? FileManager.default.removeItem(atPath: path) }
             paths.removeAll()
         }
     }

@@ -7,6 +7,8 @@ import Synchronization
 /// The file formats that are read and written, as far as the libvips at hand was built with them.
 public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
     case jpeg, png, webp, tiff, gif, heif, avif, jxl, jp2, bmp, ppm
+    /// A file that describes a folder of tiles at all sizes, for viewers in web pages; only written.
+    case deepZoom
 
     /// The format's usual name.
     public var name: String {
@@ -15,6 +17,7 @@ public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
         case .heif: "HEIC"
         case .jxl: "JPEG XL"
         case .jp2: "JPEG 2000"
+        case .deepZoom: "Deep Zoom"
         default: rawValue.uppercased()
         }
     }
@@ -25,6 +28,7 @@ public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
         case .jpeg: "jpg"
         case .tiff: "tif"
         case .heif: "heic"
+        case .deepZoom: "dzi"
         default: rawValue
         }
     }
@@ -43,6 +47,7 @@ public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
         case "jp2", "j2k", "j2c", "jpc", "jpx": self = .jp2
         case "bmp", "dib": self = .bmp
         case "ppm", "pgm", "pbm", "pnm": self = .ppm
+        case "dzi", "dz": self = .deepZoom
         default: return nil
         }
     }
@@ -94,7 +99,7 @@ public enum ImageFormat: String, Sendable, Hashable, CaseIterable {
         if text.hasPrefix("#?RADIANCE") || text.hasPrefix("#?RGBE") || head.starts(with: [0x76, 0x2F, 0x31, 0x01]) {
             return "a high dynamic range picture (Radiance or OpenEXR); it must be tone-mapped to 0…1 first, e.g. to a 16-bit TIFF"
         }
-        return "not a picture in a known format (" + allCases.map(\.name).joined(separator: ", ") + ")"
+        return "not a picture in a known format (" + allCases.filter { $0 != .deepZoom }.map(\.name).joined(separator: ", ") + ")"
     }
 }
 
@@ -119,7 +124,7 @@ extension ImageFormat {
     /// Whether ``Picture/WritingOptions/quality`` means something, so that a file can be made smaller by it.
     public var hasQuality: Bool {
         switch self {
-        case .jpeg, .webp, .heif, .avif, .jxl, .jp2: true
+        case .jpeg, .webp, .heif, .avif, .jxl, .jp2, .deepZoom: true
         default: false
         }
     }
@@ -132,7 +137,7 @@ extension ImageFormat {
         }
     }
 
-    var holdsProfile: Bool { self != .gif && self != .bmp && self != .ppm && self != .jp2 }
+    var holdsProfile: Bool { self != .gif && self != .bmp && self != .ppm && self != .jp2 && self != .deepZoom }
 
     /// Whether pictures in CMYK are written.
     var holdsCMYK: Bool { self == .jpeg || self == .tiff }
@@ -172,6 +177,7 @@ extension ImageFormat {
         case .heif, .avif: "heifload_source"
         case .jp2: "jp2kload_source"
         case .bmp: "magickload_buffer"
+        case .deepZoom: "none"
         default: rawValue + "load_source"
         }
     }
@@ -181,6 +187,7 @@ extension ImageFormat {
         case .heif, .avif: "heifsave_target"
         case .jp2: "jp2ksave_target"
         case .bmp: "magicksave_buffer"
+        case .deepZoom: "dzsave"
         default: rawValue + "save_target"
         }
     }
@@ -194,7 +201,7 @@ extension ImageFormat {
             if let value = known.withLock({ $0[format] }) { return value }
             let grey = Picture(pixels: PixelBuffer(width: 16, height: 16, channels: 3, depth: .eight))
             let works = (try? Vips.start()) != nil && cvips_has_operation(format.saver) != 0
-                && (try? grey.encoded(as: format, options: Picture.WritingOptions())) != nil
+                && (format == .deepZoom || (try? grey.encoded(as: format, options: Picture.WritingOptions())) != nil)
             known.withLock { $0[format] = works }
             return works
         }

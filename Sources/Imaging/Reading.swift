@@ -25,7 +25,7 @@ final class PictureFile {
     private let file: InputFile?
     private let source: UnsafeMutablePointer<VipsSource>
     private let limits: ImageLimits
-    private let format: ImageFormat
+    let format: ImageFormat
     private let facts: FileFacts
 
     init(contentsOf path: String, limits: ImageLimits) throws {
@@ -80,7 +80,7 @@ final class PictureFile {
     }
 
     /// Errors name the file.
-    private func named<Result>(_ body: () throws -> Result) throws -> Result {
+    func named<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch let error as AcuityError {
@@ -88,13 +88,13 @@ final class PictureFile {
         }
     }
 
-    private func open(_ options: String) throws -> VipsPicture {
+    func open(_ options: String) throws -> VipsPicture {
         // Damaged files fail instead of turning grey.
         try VipsPicture(cvips_load(format.loader, source, "access=sequential,fail_on=error" + options))
     }
 
     /// How many pictures the file says that it holds. JPEG 2000's are the levels of one.
-    private func count(_ header: VipsPicture) -> Int { format == .jp2 ? 1 : max(1, header.integer("n-pages") ?? 1) }
+    func count(_ header: VipsPicture) -> Int { format == .jp2 ? 1 : max(1, header.integer("n-pages") ?? 1) }
 
     /// Several pictures as one tall image; `nil` where they are of different sizes or kinds. HEIC files hold alternatives
     /// rather than pages.
@@ -107,24 +107,30 @@ final class PictureFile {
         return all
     }
 
+    func judge(width: Int, height: Int, pictures: Int) throws {
+        guard width <= limits.side, height <= limits.side, pictures <= limits.pixels, width * height * pictures <= limits.pixels else {
+            let size = pictures > 1 ? "\(pictures) pictures of \(width)×\(height) pixels" : "\(width)×\(height) pixels"
+            throw AcuityError(.image, "\(size) exceed the limit of \(limits.pixels / 1_000_000) megapixels")
+        }
+    }
+
+    /// Fields of a header: libvips' HEIF loader leaves some that point into memory which is gone once the pixels are decoded.
+    func blobs(of header: VipsPicture) -> [(name: String, bytes: [UInt8])] {
+        (["exif-data", "xmp-data", "iptc-data", "icc-profile-data"] + VipsPicture.heifItems).compactMap { name in header.blob(name).map { (name, $0) } }
+    }
+
     private func readAll(_ reading: ColourReading, first: Bool) throws -> PictureSequence {
         var header = try open("")
         let (width, height) = (header.width, header.height)
         let count = count(header)
-        func judge(_ pictures: Int) throws {
-            guard width <= limits.side, height <= limits.side, pictures <= limits.pixels, width * height * pictures <= limits.pixels else {
-                let size = pictures > 1 ? "\(pictures) pictures of \(width)×\(height) pixels" : "\(width)×\(height) pixels"
-                throw AcuityError(.image, "\(size) exceed the limit of \(limits.pixels / 1_000_000) megapixels")
-            }
-        }
-        try judge(1)
+        try judge(width: width, height: height, pictures: 1)
         guard header.bands <= 5 else { throw AcuityError(.image, "\(header.bands) channels are not understood") }
 
         var remarks: [String] = []
         var frames = 1
         if count > 1, !first {
             if let all = all(count, like: header) {
-                try judge(count)
+                try judge(width: width, height: height, pictures: count)
                 header = all
                 frames = count
             } else {
@@ -132,9 +138,7 @@ final class PictureFile {
                 remarks.append("holds \(count) pictures of different sizes or kinds; only the first is read")
             }
         }
-        // libvips' HEIF loader leaves fields that point into memory which is gone once the pixels are decoded.
-        let blobs = (["exif-data", "xmp-data", "iptc-data", "icc-profile-data"] + VipsPicture.heifItems)
-            .compactMap { name in header.blob(name).map { (name, $0) } }
+        let blobs = blobs(of: header)
         let delays = header.integers("delay")
         let loop = header.integer("loop")
 
@@ -146,7 +150,6 @@ final class PictureFile {
             try Task.checkCancellation()
             let frame = frames == 1 ? decoded : try decoded.map { cvips_crop($0, 0, Int32(index * height), Int32(width), Int32(height)) }
             var picture = try self.picture(frame, reading)
-            picture.origin = file?.identity
             if index == 0 { picture.remarks = remarks }
             pictures.append(picture)
         }
@@ -161,7 +164,7 @@ final class PictureFile {
     }
 
     /// One decoded frame as a picture.
-    private func picture(_ frame: VipsPicture, _ reading: ColourReading) throws -> Picture {
+    func picture(_ frame: VipsPicture, _ reading: ColourReading) throws -> Picture {
         let upright = try frame.map(cvips_autorotate)
         let alphaBand = upright.hasAlpha ? upright.bands - 1 : nil
         let colourBands = alphaBand ?? upright.bands
@@ -186,6 +189,7 @@ final class PictureFile {
         metadata.setProfile(profile)
         var picture = Picture(pixels: pixels, alpha: alpha, metadata: metadata, format: format)
         picture.source = source
+        picture.origin = file?.identity
         return picture
     }
 }

@@ -39,6 +39,7 @@ extension Picture {
     static func write(_ sequence: PictureSequence, to path: String, options: WritingOptions) throws -> [String] {
         try Vips.start()
         let format = try format(for: path, options: options)
+        guard format != .deepZoom else { throw AcuityError(.usage, "\(path): Deep Zoom is written row by row only") }
         var sequence = sequence
         var remarks = sequence.pictures[0].remarks
         if sequence.pictures.count > 1, !format.holdsSequences {
@@ -59,12 +60,23 @@ extension Picture {
                 remarks += try sequence.encode(as: format, options: options, quality: nil, into: target)
             }
             if format == .webp, sequence.pictures.count > 1 { try file.correctExifHeight(from: first.height * sequence.pictures.count, to: first.height) }
-            if !options.strip { remarks += try first.completeMetadata(of: file, format: format, options: options) }
-        } catch let error as AcuityError where !error.message.hasPrefix(path) {
-            throw AcuityError(error.code, "\(path): \(error.message.hasSuffix("write error") ? "cannot be written; is the disk full?" : error.message)")
+            if !options.strip { remarks += try first.completeMetadata(of: file, format: format, options: options, size: (first.width, first.height)) }
+        } catch let error as AcuityError {
+            throw error.naming(path)
         }
         try file.commit(as: options.strip ? nil : first.origin)
         return remarks
+    }
+
+    /// The bits per sample in a file, and whether they are floats.
+    func samples(in format: ImageFormat) -> (bits: Int, isFloat: Bool) {
+        (min(source.bits ?? pixels.depth.rawValue, format.deepest), format == .tiff && source.bits == 32)
+    }
+
+    /// What the file does not hold of so many bits, if that is worth a word.
+    func remark(on bits: Int, isFloat: Bool, in format: ImageFormat) -> String? {
+        guard let deep = source.bits ?? (pixels.depth == .sixteen ? 16 : nil), deep > bits, !isFloat else { return nil }
+        return "\(format.name) holds \(bits) bits per channel, not the source's \(deep == 32 ? "floats" : String(deep))"
     }
 
     /// The bytes of a file.
@@ -110,12 +122,10 @@ extension PictureSequence {
     fileprivate func encode(
         as format: ImageFormat, options: Picture.WritingOptions, quality: Int?, into target: UnsafeMutablePointer<VipsTarget>
     ) throws -> [String] {
-        let bits = pictures.map { min($0.source.bits ?? $0.pixels.depth.rawValue, format.deepest) }.max() ?? 8
-        let isFloat = format == .tiff && pictures.allSatisfy { $0.source.bits == 32 }
-        var remarks: [String] = []
-        if let deep = pictures[0].source.bits ?? (pictures[0].pixels.depth == .sixteen ? 16 : nil), deep > bits, !isFloat {
-            remarks.append("\(format.name) holds \(bits) bits per channel, not the source's \(deep == 32 ? "floats" : String(deep))")
-        }
+        let samples = pictures.map { $0.samples(in: format) }
+        let bits = samples.map(\.bits).max() ?? 8
+        let isFloat = samples.allSatisfy(\.isFloat)
+        var remarks = [pictures[0].remark(on: bits, isFloat: isFloat, in: format)].compactMap { $0 }
         let frames = try pictures.map { try FileSamples($0, format: format, options: options, bits: bits, isFloat: isFloat) }
         if let remark = frames[0].remark { remarks.append(remark) }
         // Frames and pages are one tall image to libvips.
@@ -123,7 +133,7 @@ extension PictureSequence {
         try bytes.withUnsafeBytes { bytes in
             let image = try VipsPicture(cvips_wrap(
                 bytes.baseAddress, bytes.count, Int32(width), Int32(height * frames.count), Int32(frames[0].bands), frames[0].format, frames[0].space))
-            if let metadata = pictures[0].metadata, !options.strip { pictures[0].carry(metadata, into: image, options: options) }
+            if let metadata = pictures[0].metadata, !options.strip { pictures[0].carry(metadata, into: image, options: options, size: (width, height)) }
             image.setBlob("icc-profile-data", frames[0].profile)
             if frames.count > 1 {
                 vips_image_set_int(image.pointer, "page-height", Int32(height))
@@ -134,7 +144,7 @@ extension PictureSequence {
                 }
             }
             let arguments = options.arguments(
-                for: format, quality: quality, bits: bits, isGrey: frames[0].bands == 1, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000)
+                for: format, quality: quality, bits: bits, isGrey: frames[0].bands == 1, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000, hasAlpha: pictures[0].alpha != nil)
             guard cvips_save(format.saver, image.pointer, target, arguments) == 0 else { throw AcuityError(.file, Vips.takeError()) }
         }
         return remarks
@@ -143,28 +153,36 @@ extension PictureSequence {
 
 extension Picture {
     /// Metadata as it must read for a picture of this size.
-    fileprivate func carry(_ metadata: Metadata, into image: VipsPicture, options: WritingOptions) {
+    func carry(_ metadata: Metadata, into image: VipsPicture, options: WritingOptions, size: (width: Int, height: Int)) {
         cvips_copy_metadata(metadata.carrier.pointer, image.pointer)
-        let update = UpToDate(width: width, height: height)
+        let update = UpToDate(width: size.width, height: size.height)
         metadata.putExif(into: image, for: update)
         if let xmp = metadata.xmp { image.setBlob("xmp-data", update.xmp(xmp)) }
         // libvips' own stand-in for an unknown resolution would print a postcard metres wide.
         if image.pointer.pointee.Xres == 1 { (image.pointer.pointee.Xres, image.pointer.pointee.Yres) = (72 / 25.4, 72 / 25.4) }
-        let factor = resolutionFactor(options)
+        let factor = resolutionFactor(options, size: size)
         image.pointer.pointee.Xres *= factor.x
         image.pointer.pointee.Yres *= factor.y
     }
 
     /// By what the resolution among the metadata is to be multiplied.
-    func resolutionFactor(_ options: WritingOptions) -> (x: Double, y: Double) {
+    func resolutionFactor(_ options: WritingOptions, size: (width: Int, height: Int)) -> (x: Double, y: Double) {
         switch options.resolution {
         case .kept: return (1, 1)
         case .scaled:
-            guard let size = source.size else { return (1, 1) }
-            return (Double(width) / Double(size.width), Double(height) / Double(size.height))
+            guard let before = source.size else { return (1, 1) }
+            return (Double(size.width) / Double(before.width), Double(size.height) / Double(before.height))
         case .dotsPerInch(let dots):
             guard let carrier = metadata?.carrier.pointer.pointee, carrier.Xres > 0, carrier.Yres > 0 else { return (1, 1) }
             return (dots / 25.4 / carrier.Xres, dots / 25.4 / carrier.Yres)
         }
+    }
+}
+
+extension AcuityError {
+    /// The same error, naming the file that was to be written.
+    func naming(_ path: String) -> AcuityError {
+        if message.hasPrefix(path) { return self }
+        return AcuityError(code, "\(path): \(message.hasSuffix("write error") ? "cannot be written; is the disk full?" : message)")
     }
 }

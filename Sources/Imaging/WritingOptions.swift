@@ -31,6 +31,8 @@ extension Picture {
         public var overwrite: Bool
         /// Keep every sample exactly, in formats that can also lose some.
         public var lossless = false
+        /// With smaller copies for viewers, all cut into tiles; TIFF only.
+        public var pyramid = false
         /// 0 (fast) … 9 (small); `nil` is the format's usual.
         public var effort: Int?
         public var subsampling = Subsampling.automatic
@@ -54,6 +56,8 @@ extension Picture {
             if let quality, !(1...100).contains(quality) { throw AcuityError(.usage, "quality \(quality): must lie between 1 and 100") }
             if let effort, !(0...9).contains(effort) { throw AcuityError(.usage, "effort \(effort): must lie between 0 and 9") }
             if lossless, !format.canBeLossless { throw AcuityError(.usage, "\(format.name) cannot be written without loss; png, tif, webp, jxl and jp2 can") }
+            if pyramid, format != .tiff { throw AcuityError(.usage, "pyramid: \(format.name) holds no smaller copies; tif does, and dzi is a pyramid by itself") }
+            if targetBytes != nil, format == .deepZoom { throw AcuityError(.usage, "target size: Deep Zoom is many files") }
             if let targetBytes {
                 guard targetBytes > 0 else { throw AcuityError(.usage, "target size \(targetBytes): must be at least one byte") }
                 guard format.hasQuality, !lossless else {
@@ -66,7 +70,7 @@ extension Picture {
         }
 
         /// The options for libvips' save operation.
-        func arguments(for format: ImageFormat, quality wanted: Int?, bits: Int, isGrey: Bool, isFloat: Bool, isLarge: Bool) -> String {
+        func arguments(for format: ImageFormat, quality wanted: Int?, bits: Int, isGrey: Bool, isFloat: Bool, isLarge: Bool, hasAlpha: Bool) -> String {
             let quality = wanted ?? quality ?? (format == .heif || format == .avif ? 85 : 92)
             func effort(_ option: String, default usual: Int) -> String {
                 var (least, most) = (Int32(0), Int32(9))
@@ -83,6 +87,7 @@ extension Picture {
                 return "Q=\(quality)\(loss)" + effort("effort", default: 2)
             case .tiff:
                 return "compression=deflate,predictor=\(isFloat ? "float" : "horizontal"),bigtiff=\(isLarge)" + effort("level", default: 1)
+                    + (pyramid ? ",tile=true,pyramid=true,tile-width=256,tile-height=256" : "")
             case .gif: return "dither=1" + effort("effort", default: 7)
             case .heif, .avif:
                 let mode = subsampling == .automatic ? (quality >= 90 || format == .avif ? "off" : "on") : chroma
@@ -92,6 +97,9 @@ extension Picture {
                 let isExact = lossless || (wanted ?? self.quality) == nil
                 return isExact ? "lossless=true" : "Q=\(quality),subsample-mode=\(subsampling == .half ? "on" : "off")"
             case .bmp: return "format=bmp"
+            case .deepZoom:
+                // Commas within a tile's own options would end that of the pyramid.
+                return hasAlpha || lossless ? "suffix=.png[compression=1]" : "suffix=.jpg[Q=\(quality)]"
             case .ppm: return isGrey ? "format=pgm" : "format=ppm"
             }
         }

@@ -1,55 +1,74 @@
 // ColourLock: ties the colours of a result to those of the picture that it was made from.
 
-/// Adds to an enlarged picture what its local mean colours lack of the input's.
+/// What an enlarged picture's local mean colours lack of the input's, to be added to it.
 ///
 /// Networks trained adversarially invent texture, which is what they are for, and shift colours and brightness, which nobody asked for
 /// (realesr-general-x4v3 by up to 10 levels of 255 on flat fields). Enlarging keeps the means over blocks of some pixels, so the
 /// difference of these means, smoothed and interpolated between the blocks' centres, is the shift; detail within a block stays as it is.
-public struct ColourLock: Sendable {
+package struct ColourLock {
     /// Input pixels per side of the blocks whose means are compared.
-    static let block = 8
+    package static let block = 8
 
-    private let columns: Int
-    private let rows: Int
-    private let channels: Int
-    private let scale: Int
-    /// What to add at the blocks' centres: [row][column][channel].
-    private var differences: [Float]
+    let columns: Int
+    /// Of blocks.
+    let rows: Int
+    let channels: Int
+    let scale: Int
+    /// Differences of means by row of blocks, each mixed with its neighbours in the row; those still needed.
+    private var differences: [Int: [Float]] = [:]
 
-    /// Measures.
     /// - Parameters:
-    ///   - input: what was enlarged.
-    ///   - result: what became of it, `scale` times as large.
-    /// - Precondition: the same channels, at least one pixel.
-    public init(input: PixelBuffer, result: PixelBuffer, scale: Int) {
-        precondition(result.width == input.width * scale && result.height == input.height * scale && result.channels == input.channels)
-        columns = (input.width + Self.block - 1) / Self.block
-        rows = (input.height + Self.block - 1) / Self.block
-        channels = input.channels
-        self.scale = scale
-        let before = Self.means(input, block: Self.block), after = Self.means(result, block: Self.block * scale)
-        differences = Self.smoothed(zip(before, after).map { $0 - $1 }, columns: columns, rows: rows, channels: channels)
+    ///   - width: of the input, like `height`.
+    init(width: Int, height: Int, channels: Int, scale: Int) {
+        columns = (width + Self.block - 1) / Self.block
+        rows = (height + Self.block - 1) / Self.block
+        (self.channels, self.scale) = (channels, scale)
     }
 
-    /// The largest difference, 0…1.
-    public var largest: Float { differences.reduce(0) { max($0, abs($1)) } }
+    /// Takes the means of a row of blocks before and after.
+    mutating func measure(row: Int, before: [Float], after: [Float]) {
+        let raw = zip(before, after).map { $0 - $1 }
+        // 1 : 2 : 1 with the neighbours: one block's grain is not the picture's colour.
+        differences[row] = raw.indices.map { i in
+            let column = i / channels
+            return (raw[column > 0 ? i - channels : i] + 2 * raw[i] + raw[column < columns - 1 ? i + channels : i]) / 4
+        }
+    }
 
-    /// The result with its colours corrected, clipped to 0…1.
-    public func corrected(_ result: PixelBuffer, depth: PixelBuffer.Depth) -> PixelBuffer {
-        var corrected = PixelBuffer(width: result.width, height: result.height, channels: channels, depth: depth)
-        let side = Self.block * scale, stripRows = max(1, (1 << 20) / max(1, result.width * channels))
-        let horizontal = (0..<result.width).map { Self.place($0, side: side, count: columns) }
-        for top in stride(from: 0, to: result.height, by: stripRows) {
-            let region = Region(x: 0, y: top, width: result.width, height: min(stripRows, result.height - top))
-            var strip = result.raster(of: region)
+    /// The last row of blocks that must have been measured before rows up to `last` of the result can be corrected.
+    func rowNeeded(for last: Int) -> Int { min(rows - 1, Self.place(last, side: Self.block * scale, count: rows).second + 1) }
+
+    /// Forgets what only rows above `first` of the result needed.
+    mutating func forget(above first: Int) {
+        let needed = Self.place(first, side: Self.block * scale, count: rows).first - 1
+        differences = differences.filter { $0.key >= needed }
+    }
+
+    /// The difference of a row of blocks, mixed with those above and below.
+    private func smoothed(_ row: Int) -> [Float] {
+        guard let own = differences[row] else { preconditionFailure("row \(row) has not been measured") }
+        guard rows > 1 else { return own }
+        let (above, below) = (row > 0 ? differences[row - 1] ?? own : own, row < rows - 1 ? differences[row + 1] ?? own : own)
+        return own.indices.map { (above[$0] + 2 * own[$0] + below[$0]) / 4 }
+    }
+
+    /// A strip of the result with its colours corrected, clipped to 0…1.
+    /// - Parameter top: the strip's first row in the whole result.
+    func corrected(_ strip: PixelBuffer, top: Int, depth: PixelBuffer.Depth) -> PixelBuffer {
+        var corrected = PixelBuffer(width: strip.width, height: strip.height, channels: channels, depth: depth)
+        let side = Self.block * scale, floatRows = max(1, (1 << 20) / max(1, strip.width * channels))
+        let horizontal = (0..<strip.width).map { Self.place($0, side: side, count: columns) }
+        var known: [Int: [Float]] = [:]
+        for start in stride(from: 0, to: strip.height, by: floatRows) {
+            let region = Region(x: 0, y: start, width: strip.width, height: min(floatRows, strip.height - start))
+            var part = strip.raster(of: region)
             var line = [Float](repeating: 0, count: columns * channels)
             for y in 0..<region.height {
-                let vertical = Self.place(top + y, side: side, count: rows)
-                for i in line.indices {
-                    let (a, b) = (differences[vertical.first * line.count + i], differences[vertical.second * line.count + i])
-                    line[i] = a + (b - a) * vertical.weight
-                }
-                strip.samples.withUnsafeMutableBufferPointer { samples in
+                let vertical = Self.place(top + start + y, side: side, count: rows)
+                for row in [vertical.first, vertical.second] where known[row] == nil { known[row] = smoothed(row) }
+                guard let upper = known[vertical.first], let lower = known[vertical.second] else { continue }
+                for i in line.indices { line[i] = upper[i] + (lower[i] - upper[i]) * vertical.weight }
+                part.samples.withUnsafeMutableBufferPointer { samples in
                     for x in 0..<region.width {
                         let h = horizontal[x], pixel = (y * region.width + x) * channels
                         for c in 0..<channels {
@@ -59,7 +78,7 @@ public struct ColourLock: Sendable {
                     }
                 }
             }
-            corrected.write(strip, x: 0, y: top)
+            corrected.write(part, x: 0, y: start)
         }
         return corrected
     }
@@ -70,39 +89,121 @@ public struct ColourLock: Sendable {
         let first = min(max(0, Int(position.rounded(.down))), count - 1)
         return (first, min(first + 1, count - 1), min(max(0, position - Float(first)), 1))
     }
+}
 
-    /// Means over blocks; those at the right and bottom edge may be narrower.
-    private static func means(_ pixels: PixelBuffer, block: Int) -> [Float] {
-        let columns = (pixels.width + block - 1) / block, channels = pixels.channels
-        var result: [Float] = []
-        result.reserveCapacity(columns * ((pixels.height + block - 1) / block) * channels)
-        for top in stride(from: 0, to: pixels.height, by: block) {
-            let strip = pixels.raster(of: Region(x: 0, y: top, width: pixels.width, height: min(block, pixels.height - top)))
-            var sums = [Float](repeating: 0, count: columns * channels)
-            strip.samples.withUnsafeBufferPointer { samples in
-                for y in 0..<strip.height {
-                    for x in 0..<strip.width {
-                        let (from, to) = ((y * strip.width + x) * channels, x / block * channels)
-                        for c in 0..<channels { sums[to + c] += samples[from + c] }
+/// Means over blocks of a picture whose rows pass by.
+struct BlockMeans {
+    private let block: Int
+    private let width: Int
+    private let height: Int
+    private let channels: Int
+    private var sums: [Float]
+    /// How many rows have passed.
+    private var row = 0
+    /// Finished rows of blocks that nobody took yet; blocks at the right and bottom edge may be narrower.
+    private var finished: [Int: [Float]] = [:]
+
+    init(width: Int, height: Int, channels: Int, block: Int) {
+        (self.width, self.height, self.channels, self.block) = (width, height, channels, block)
+        sums = [Float](repeating: 0, count: (width + block - 1) / block * channels)
+    }
+
+    /// The means of a row of blocks, once; `nil` before all its rows have passed.
+    mutating func take(_ row: Int) -> [Float]? { finished.removeValue(forKey: row) }
+
+    mutating func add(_ strip: PixelBuffer) {
+        var start = 0
+        while start < strip.height {
+            let count = min(block - row % block, strip.height - start)
+            let part = strip.raster(of: Region(x: 0, y: start, width: width, height: count))
+            let (width, channels, block) = (width, channels, block)
+            sums.withUnsafeMutableBufferPointer { sums in
+                part.samples.withUnsafeBufferPointer { samples in
+                    for y in 0..<count {
+                        for x in 0..<width {
+                            let (from, to) = ((y * width + x) * channels, x / block * channels)
+                            for c in 0..<channels { sums[to + c] += samples[from + c] }
+                        }
                     }
                 }
             }
-            for column in 0..<columns {
-                let pixels = Float(min(block, pixels.width - column * block) * strip.height)
-                for c in 0..<channels { result.append(sums[column * channels + c] / pixels) }
-            }
+            start += count
+            row += count
+            if row % block == 0 || row == height { finish() }
         }
-        return result
     }
 
-    /// Each block mixed with its neighbours, 1 : 2 : 1 along rows and columns: one block's grain is not the picture's colour.
-    private static func smoothed(_ values: [Float], columns: Int, rows: Int, channels: Int) -> [Float] {
-        func mixed(_ values: [Float], step: Int, count: Int) -> [Float] {
-            values.indices.map { i in
-                let place = i / step % count
-                return (values[place > 0 ? i - step : i] + 2 * values[i] + values[place < count - 1 ? i + step : i]) / 4
-            }
+    private mutating func finish() {
+        let rows = row % block == 0 ? block : row % block
+        finished[(row - 1) / block] = sums.indices.map { i in
+            sums[i] / Float(min(block, width - i / channels * block) * rows)
         }
-        return mixed(mixed(values, step: channels, count: columns), step: columns * channels, count: rows)
+        for i in sums.indices { sums[i] = 0 }
+    }
+}
+
+/// Rows that are measured as they pass.
+package final class MeasuredRows: RowSource {
+    private let source: any RowSource
+    var means: BlockMeans
+    package var width: Int { source.width }
+    package var height: Int { source.height }
+    package var channels: Int { source.channels }
+    package var depth: PixelBuffer.Depth { source.depth }
+
+    package init(_ source: any RowSource, block: Int) {
+        self.source = source
+        means = BlockMeans(width: source.width, height: source.height, channels: source.channels, block: block)
+    }
+
+    package func next() async throws -> PixelBuffer? {
+        guard let strip = try await source.next() else { return nil }
+        means.add(strip)
+        return strip
+    }
+}
+
+/// Rows of a result, its local colours tied to those of the input.
+package final class ColourLockedRows: RowSource {
+    package let depth: PixelBuffer.Depth
+    package var width: Int { result.width }
+    package var height: Int { result.height }
+    package var channels: Int { result.channels }
+    private let input: MeasuredRows
+    private let result: MeasuredRows
+    private var lock: ColourLock
+    /// Rows of blocks measured so far.
+    private var measured = 0
+    /// Strips that wait for the measures of what lies below them, and where the first begins.
+    private var waiting: [PixelBuffer] = []
+    private var top = 0
+
+    /// - Parameters:
+    ///   - result: made from the rows of `input`, `scale` times as large, with the same channels.
+    package init(_ result: any RowSource, like input: MeasuredRows, scale: Int, depth: PixelBuffer.Depth) {
+        self.result = MeasuredRows(result, block: ColourLock.block * scale)
+        self.input = input
+        self.depth = depth
+        lock = ColourLock(width: input.width, height: input.height, channels: input.channels, scale: scale)
+    }
+
+    package func next() async throws -> PixelBuffer? {
+        while true {
+            if let strip = waiting.first {
+                while measured < lock.rows, let after = result.means.take(measured), let before = input.means.take(measured) {
+                    lock.measure(row: measured, before: before, after: after)
+                    measured += 1
+                }
+                if lock.rowNeeded(for: top + strip.height - 1) < measured {
+                    waiting.removeFirst()
+                    let corrected = lock.corrected(strip, top: top, depth: depth)
+                    top += strip.height
+                    if top < height { lock.forget(above: top) }
+                    return corrected
+                }
+            }
+            guard let strip = try await result.next() else { return nil }
+            waiting.append(strip)
+        }
     }
 }

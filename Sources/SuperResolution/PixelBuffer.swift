@@ -99,6 +99,35 @@ public struct PixelBuffer: Sendable, Equatable {
         }
     }
 
+    /// Some pixels of the picture.
+    /// - Precondition: `region` lies inside the buffer.
+    public func cropped(to region: Region) -> PixelBuffer {
+        precondition(region.isInside(width: width, height: height), "the region must lie inside the buffer")
+        let pixel = channels * depth.bytes
+        var result: [UInt8] = []
+        result.reserveCapacity(region.width * region.height * pixel)
+        for y in region.y..<region.y + region.height {
+            let start = (y * width + region.x) * pixel
+            result.append(contentsOf: bytes[start..<start + region.width * pixel])
+        }
+        return PixelBuffer(width: region.width, height: region.height, channels: channels, depth: depth, bytes: result)
+    }
+
+    /// The picture as a tile among its like: with so many columns and rows of the opposite side around it.
+    func wrapped(by margin: Int) -> PixelBuffer {
+        let pixel = channels * depth.bytes
+        var result: [UInt8] = []
+        result.reserveCapacity((width + 2 * margin) * (height + 2 * margin) * pixel)
+        for y in -margin..<height + margin {
+            let row = wrap(y, into: height) * width
+            for x in -margin..<width + margin {
+                let start = (row + wrap(x, into: width)) * pixel
+                result.append(contentsOf: bytes[start..<start + pixel])
+            }
+        }
+        return PixelBuffer(width: width + 2 * margin, height: height + 2 * margin, channels: channels, depth: depth, bytes: result)
+    }
+
     /// Direct access to the samples' bytes, for decoders and encoders.
     public mutating func withUnsafeMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
         try bytes.withUnsafeMutableBytes(body)
@@ -134,13 +163,14 @@ private func quantise<Sample: FixedWidthInteger>(
 
 extension Resampling {
     /// The picture at another size, in strips of rows so that only a few megabytes exist as floats at a time.
+    /// - Parameter edges: what lies beyond the picture.
     /// - Precondition: picture and new size have at least one pixel.
     /// - Throws: `CancellationError` when the task is cancelled.
     public func resize(
-        _ pixels: PixelBuffer, width: Int, height: Int, depth: PixelBuffer.Depth? = nil, progress: (Double) -> Void = { _ in }
+        _ pixels: PixelBuffer, width: Int, height: Int, depth: PixelBuffer.Depth? = nil, edges: Edges = .mirrored, progress: (Double) -> Void = { _ in }
     ) throws -> PixelBuffer {
-        let horizontal = taps(from: pixels.width, to: width)
-        let vertical = taps(from: pixels.height, to: height)
+        let horizontal = taps(from: pixels.width, to: width, edges: edges)
+        let vertical = taps(from: pixels.height, to: height, edges: edges)
         var result = PixelBuffer(width: width, height: height, channels: pixels.channels, depth: depth ?? pixels.depth)
         // Rows per strip: about four million floats on the wider side of the step.
         let widest = max(width, pixels.width * max(1, pixels.height / height)) * pixels.channels

@@ -46,9 +46,19 @@ public enum Resampling: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// What lies beyond a picture.
+    public enum Edges: Sendable, Hashable {
+        /// The picture again, mirrored, the edge pixel included.
+        case mirrored
+        /// The picture again: the opposite side, as where textures are laid side by side.
+        case wrapped
+
+        func index(_ index: Int, into count: Int) -> Int { self == .mirrored ? mirror(index, into: count) : wrap(index, into: count) }
+    }
+
     /// The taps that turn `input` samples into `output` samples.
     /// - Precondition: both lengths are at least 1.
-    public func taps(from input: Int, to output: Int) -> Taps {
+    public func taps(from input: Int, to output: Int, edges: Edges = .mirrored) -> Taps {
         precondition(input > 0 && output > 0, "an axis has at least one sample")
         if self == .nearest {
             // (2i + 1) · input / (2 · output), in integers so that ties are exact.
@@ -72,7 +82,7 @@ public enum Resampling: String, Sendable, Hashable, CaseIterable {
                 sum += row[k]
             }
             for k in 0..<width {
-                indices[i * width + k] = Int32(mirror(first + k, into: input))
+                indices[i * width + k] = Int32(edges.index(first + k, into: input))
                 weights[i * width + k] = Float(row[k] / sum)
             }
         }
@@ -125,6 +135,9 @@ func mirror(_ index: Int, into count: Int) -> Int {
     let phase = ((index % period) + period) % period
     return phase < count ? phase : period - 1 - phase
 }
+
+/// `index` in a row of copies of `0..<count`.
+func wrap(_ index: Int, into count: Int) -> Int { (index % count + count) % count }
 
 /// Resamples both axes, the one that leaves less work for the other first.
 package func resample(_ raster: Raster, horizontal: Resampling.Taps, vertical: Resampling.Taps) -> Raster {

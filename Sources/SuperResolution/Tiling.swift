@@ -70,7 +70,8 @@ public struct Tiling: Sendable, Hashable {
     public let tiles: [Tile]
 
     /// Cuts a picture of `width × height` pixels (multiples of ``Network/sizeMultiple``) for a network.
-    public init(width: Int, height: Int, network: Network, size: Size = .automatic) {
+    /// - Parameter coreRows: the most rows of an automatic tile's core; more where overlap would be most of the work.
+    public init(width: Int, height: Int, network: Network, size: Size = .automatic, coreRows: Int? = nil) {
         guard var radius = network.receptiveRadius else {
             self.init(width: width, height: height, coreWidth: width, coreHeight: height, overlap: 0, multiple: 1)
             return
@@ -88,10 +89,13 @@ public struct Tiling: Sendable, Hashable {
         case .automatic:
             // 64 Mi floats, 256 MB in fp32. Near-square tiles waste least on overlap.
             let pixels = max(64 * 64, Int(Double(64 << 20) / network.floatsPerPixel))
-            let side = max(32, Int(Double(pixels).squareRoot()) - 2 * overlap)
+            var side = max(32, Int(Double(pixels).squareRoot()) - 2 * overlap)
+            let most = coreRows.map { max($0, 2 * overlap) }
+            // Tiles that are less high may be wider.
+            if let most, most < side { side = max(side, pixels / 2 / (most + 2 * overlap) - 2 * overlap) }
             let columns = max(1, (width + side - 1) / side)
             let coreWidth = (width + columns - 1) / columns
-            let rows = max(32, pixels / (coreWidth + (columns > 1 ? 2 * overlap : 0)) - 2 * overlap)
+            let rows = min(most ?? .max, max(32, pixels / (coreWidth + (columns > 1 ? 2 * overlap : 0)) - 2 * overlap))
             self.init(
                 width: width, height: height, coreWidth: coreWidth,
                 coreHeight: evenly(height, atMost: rows), overlap: overlap, multiple: multiple)

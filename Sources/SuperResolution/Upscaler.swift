@@ -26,8 +26,9 @@ public struct Upscaler: Sendable {
     /// The factors that may be asked for. A size may ask for a smaller one too, but not for a larger.
     public static let factors = 0.25...16.0
 
-    /// Width of the mirrored frame around a picture, input pixels; what zero padding does to a network fades within it.
-    static let widestFrame = 8
+    /// Rows of the input that a network enlarges at a time where rows are made as they are asked for. Tiles that are less high
+    /// would be mostly overlap.
+    package static let stripRows = 256
 
     public let method: Method
     public let target: Target
@@ -37,6 +38,8 @@ public struct Upscaler: Sendable {
     public let precision: Precision?
     /// Whether local mean colours are tied to the input's; see ``ColourLock``.
     public let locksColour: Bool
+    /// Whether pictures are textures whose copies are laid side by side: beyond each edge lies the opposite one.
+    public let isSeamless: Bool
     /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
     public let maximumPixels: Int
     private let prepared: PreparedModels?
@@ -45,7 +48,7 @@ public struct Upscaler: Sendable {
     /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
     public init(
         _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil,
-        maximumPixels: Int = 1 << 30
+        isSeamless: Bool = false, maximumPixels: Int = 1 << 30
     ) throws {
         switch target {
         case .factor(let factor):
@@ -72,6 +75,7 @@ public struct Upscaler: Sendable {
         self.target = target
         self.tiles = tiles
         self.precision = precision
+        self.isSeamless = isSeamless
         self.maximumPixels = maximumPixels
     }
 
@@ -104,39 +108,96 @@ public struct Upscaler: Sendable {
     public func upscale(
         _ pixels: PixelBuffer, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> PixelBuffer {
-        let (width, height) = try outputSize(width: pixels.width, height: pixels.height)
-        guard pixels.channels == 1 || pixels.channels == 3 else {
-            throw AcuityError(.image, "\(pixels.channels) channels: only grey and RGB pictures can be enlarged")
-        }
-        guard let prepared, case .network(_, let models) = method else {
-            return try resampling.resize(pixels, width: width, height: height, progress: progress)
-        }
-
-        let passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), scales: models.keys.sorted())
-        // The last, classical step is counted as a hundredth of a network's work on the same pixels.
-        let work = passes.map(\.pixels).reduce(0, +) + Double(width * height) / 100
-        var done = 0.0
-        var current = pixels
-        for pass in passes {
-            let model = try await prepared.model(scale: pass.scale, precision: precision)
-            let start = done
-            // What is enlarged again keeps 16 bits, so that rounding is not enlarged too; shrinking averages it away.
-            let isLarge = current.width * pass.scale >= width && current.height * pass.scale >= height
-            let (input, depth) = (current, isLarge ? pixels.depth : .sixteen)
-            current = try await enlarge(input, with: model, scale: pass.scale, depth: locksColour ? .sixteen : depth) {
-                progress((start + $0 * pass.pixels) / work)
-            }
-            if locksColour { current = ColourLock(input: input, result: current, scale: pass.scale).corrected(current, depth: depth) }
-            done += pass.pixels
-        }
-        if (current.width, current.height) != (width, height) || current.depth != pixels.depth {
-            let start = done
-            current = try Resampling.lanczos3.resize(current, width: width, height: height, depth: pixels.depth) {
-                progress((start + $0 * (work - start)) / work)
-            }
+        let result = if isSeamless {
+            try await enlargedSeamlessly(pixels, progress: progress)
+        } else {
+            try await enlarged(BufferRows(pixels), coreRows: nil, progress: progress).collect()
         }
         progress(1)
+        return result
+    }
+
+    /// The enlarged picture's rows, made as they are asked for; memory grows with the width of the picture, not with its height.
+    ///
+    /// The same samples as from ``upscale(_:progress:)`` with the same tiles.
+    /// Not for seamless textures, whose first rows need the last.
+    /// - Parameters:
+    ///   - rows: 1 (grey) or 3 (RGB) channels.
+    ///   - progress: the finished fraction, 0…1, from any thread.
+    /// - Throws: ``AcuityError``, as the strips do.
+    public func upscale(
+        rows: any RowSource, progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) async throws -> any RowSource {
+        precondition(!isSeamless, "a seamless texture is enlarged as a whole")
+        return try await enlarged(rows, coreRows: Upscaler.stripRows, progress: progress)
+    }
+
+    /// - Parameter coreRows: of the network's tiles, at most; `nil` for tiles of any height.
+    private func enlarged(
+        _ rows: any RowSource, coreRows: Int?, progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> any RowSource {
+        let (width, height) = try outputSize(width: rows.width, height: rows.height)
+        let depth = rows.depth
+        guard rows.channels == 1 || rows.channels == 3 else {
+            throw AcuityError(.image, "\(rows.channels) channels: only grey and RGB pictures can be enlarged")
+        }
+        guard let prepared, case .network(_, let models) = method else {
+            return ResizedRows(rows, by: resampling, width: width, height: height, depth: depth, progress: progress)
+        }
+
+        let passes = try self.passes(from: (rows.width, rows.height), to: (width, height), scales: models.keys.sorted())
+        let work = WorkDone(passes, last: (width, height), progress)
+        let result = try await run(passes, of: prepared, on: rows, coreRows: coreRows, towards: (width, height), work)
+        guard (result.width, result.height) != (width, height) || result.depth != depth else { return result }
+        return ResizedRows(result, by: .lanczos3, width: width, height: height, depth: depth) { work.report(passes.count, $0) }
+    }
+
+    /// The picture after some passes.
+    private func run(
+        _ passes: [Pass], of models: PreparedModels, on rows: any RowSource, coreRows: Int?, towards size: (width: Int, height: Int), _ work: WorkDone
+    ) async throws -> any RowSource {
+        var current = rows
+        for (index, pass) in passes.enumerated() {
+            let network = try await NetworkModels(models, scale: pass.scale, precision: precision)
+            // What is enlarged again keeps 16 bits, so that rounding is not enlarged too; shrinking averages it away.
+            let isLarge = pass.width * pass.scale >= size.width && pass.height * pass.scale >= size.height
+            let depth = isLarge ? rows.depth : .sixteen
+            let tiling = tiling(of: network.network, width: current.width, height: current.height, coreRows: coreRows)
+            if locksColour {
+                let input = MeasuredRows(current, block: ColourLock.block)
+                let result = NetworkRows(input, models: network, tiling: tiling, depth: .sixteen) { work.report(index, $0) }
+                current = ColourLockedRows(result, like: input, scale: pass.scale, depth: depth)
+            } else {
+                current = NetworkRows(current, models: network, tiling: tiling, depth: depth) { work.report(index, $0) }
+            }
+        }
         return current
+    }
+
+    /// A texture enlarged so that its copies still fit side by side: networks see the opposite side beyond every edge.
+    private func enlargedSeamlessly(_ pixels: PixelBuffer, progress: @escaping @Sendable (Double) -> Void) async throws -> PixelBuffer {
+        let (width, height) = try outputSize(width: pixels.width, height: pixels.height)
+        var current = pixels
+        var passes: [Pass] = []
+        if let prepared, case .network(_, let models) = method {
+            passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), scales: models.keys.sorted())
+            // What all passes look at together, in pixels of the first one's input; the colour lock looks two blocks far.
+            var (margin, scale) = (0.0, 1)
+            for pass in passes {
+                let radius = models[pass.scale]?.network.receptiveRadius ?? 64
+                margin += Double(radius + FramedTiling.widestFrame + (locksColour ? 2 * ColourLock.block : 0)) / Double(scale)
+                scale *= pass.scale
+            }
+            if !passes.isEmpty {
+                let around = Int(margin.rounded(.up))
+                let padded = BufferRows(pixels.wrapped(by: around))
+                let work = WorkDone(passes, last: (width, height), progress)
+                let result = try await run(passes, of: prepared, on: padded, coreRows: nil, towards: (width, height), work).collect()
+                current = result.cropped(to: Region(x: around * scale, y: around * scale, width: pixels.width * scale, height: pixels.height * scale))
+            }
+        }
+        guard (current.width, current.height) != (width, height) || current.depth != pixels.depth else { return current }
+        return try resampling.resize(current, width: width, height: height, depth: pixels.depth, edges: .wrapped)
     }
 
     /// The classical method that changes sizes here: the chosen one, or Lanczos beside a network.
@@ -178,157 +239,13 @@ public struct Upscaler: Sendable {
         }
     }
 
-    /// One pass of a network over a whole picture.
-    private func enlarge(
-        _ pixels: PixelBuffer, with prepared: any PreparedModel, scale: Int, depth: PixelBuffer.Depth,
-        progress: @escaping @Sendable (Double) -> Void
-    ) async throws -> PixelBuffer {
-        let network = prepared.model.network
-        let (width, height) = (pixels.width, pixels.height)
-        // The network sees the picture in a mirrored frame: zero padding would tint the rim of saturated areas.
-        let (tiling, frame) = tiling(of: network, width: width, height: height)
-        var result = PixelBuffer(width: width * scale, height: height * scale, channels: pixels.channels, depth: depth)
-
-        let work = Double(tiling.tiles.reduce(0) { $0 + $1.input.width * $1.input.height })
-        var done = 0.0
-        for tile in tiling.tiles {
-            try Task.checkCancellation()
-            let (start, share) = (done, Double(tile.input.width * tile.input.height))
-            // Without the frame again, which may leave nothing of a tile at the right or bottom edge.
-            let (left, right) = (max(tile.core.x, frame), min(tile.core.x + tile.core.width, frame + width))
-            let (top, bottom) = (max(tile.core.y, frame), min(tile.core.y + tile.core.height, frame + height))
-            if left < right, top < bottom {
-                var seen = tile.input
-                seen.x -= frame
-                seen.y -= frame
-                let core = Region(x: left - tile.input.x, y: top - tile.input.y, width: right - left, height: bottom - top)
-                let output = try await enlarge(pixels.mirroredRaster(of: seen), keeping: core, with: prepared, at: (left - frame, top - frame)) {
-                    progress((start + $0 * share) / work)
-                }
-                result.write(output, x: (left - frame) * scale, y: (top - frame) * scale)
-            }
-            done += share
-            progress(done / work)
-        }
-        return result
-    }
-
-    /// The tiles of a picture in its mirrored frame, and how wide the frame is.
-    func tiling(of network: Network, width: Int, height: Int) -> (tiling: Tiling, frame: Int) {
-        let multiple = network.sizeMultiple
-        let frame = (min(network.receptiveRadius ?? 0, Upscaler.widestFrame) + multiple - 1) / multiple * multiple
-        func framed(_ length: Int) -> Int { frame + (length + frame + multiple - 1) / multiple * multiple }
-        return (Tiling(width: framed(width), height: framed(height), network: network, size: tiles), frame)
-    }
-
-    /// One tile: colour to what the network wants, network, health check, colour back.
-    /// - Parameters:
-    ///   - core: the part of the tile that is enlarged; the rest only surrounds it.
-    ///   - place: where the core lies in the picture, for messages.
-    private func enlarge(
-        _ tile: Raster, keeping core: Region, with prepared: any PreparedModel, at place: (x: Int, y: Int),
-        progress: @escaping @Sendable (Double) -> Void
-    ) async throws -> Raster {
-        let network = prepared.model.network
-        let scale = network.scale
-        let kept = Region(x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale)
-        let input = try network.view(of: tile)
-        let checked = input.cropped(to: core)
-        var output = try await prepared.run(input, progress: progress).cropped(to: kept)
-        if var problem = HealthCheck.problem(input: checked, output: output) {
-            var healthy = false
-            if prepared.precision != .fp32, let careful = try await self.prepared?.model(scale: scale, precision: .fp32) {
-                output = try await careful.run(input).cropped(to: kept)
-                if let still = HealthCheck.problem(input: checked, output: output) { problem = still } else { healthy = true }
-            }
-            guard healthy else {
-                throw AcuityError(.health, "\(prepared.model.name): around column \(place.x), row \(place.y) \(problem.rawValue)")
-            }
-        }
-        switch (tile.channels, input.channels) {
-        case (3, 1):
-            let chroma = Resampling.bicubic.resize(tile, width: tile.width * scale, height: tile.height * scale)
-            return chroma.cropped(to: kept).replacingLuma(with: output)
-        case (1, 3): return output.greyFromRGB
-        default: return output
-        }
+    /// How a picture is cut into tiles, in the mirrored frame that the network sees around it.
+    func tiling(of network: Network, width: Int, height: Int, coreRows: Int? = nil) -> FramedTiling {
+        FramedTiling(network: network, width: width, height: height, size: tiles, coreRows: coreRows)
     }
 }
 
 extension Model {
     /// Released as one that invents detail.
     fileprivate var mayShiftColours: Bool { ["restore", "gan"].contains(card?.profile ?? "") }
-}
-
-extension Network {
-    /// A grey or RGB raster as the network wants to see it.
-    fileprivate func view(of raster: Raster) throws -> Raster {
-        switch (raster.channels, shapes[0].channels) {
-        case (1, 1), (3, 3): return raster
-        case (1, 3): return raster.greyAsRGB
-        case (3, 1): return raster.luma
-        default:
-            throw AcuityError(.network, "\(architecture) takes \(shapes[0].channels) channels; only grey and RGB networks can enlarge pictures")
-        }
-    }
-}
-
-extension PixelBuffer {
-    /// Like ``raster(of:)``, with the picture mirrored where `region` reaches past its edges.
-    fileprivate func mirroredRaster(of region: Region) -> Raster {
-        let (left, top) = (max(0, region.x), max(0, region.y))
-        let inside = Region(
-            x: left, y: top, width: max(1, min(region.x + region.width, width) - left),
-            height: max(1, min(region.y + region.height, height) - top))
-        if inside == region { return raster(of: region) }
-        // Small pictures are mirrored many times over, so that a frame's pixels may come from anywhere.
-        let columns = (0..<region.width).map { mirror(region.x + $0, into: width) }
-        let rows = (0..<region.height).map { mirror(region.y + $0, into: height) }
-        let (firstColumn, lastColumn) = (columns.min() ?? 0, columns.max() ?? 0)
-        let (firstRow, lastRow) = (rows.min() ?? 0, rows.max() ?? 0)
-        let source = raster(of: Region(x: firstColumn, y: firstRow, width: lastColumn - firstColumn + 1, height: lastRow - firstRow + 1))
-        var result = Raster(width: region.width, height: region.height, channels: channels)
-        result.samples.withUnsafeMutableBufferPointer { target in
-            source.samples.withUnsafeBufferPointer { samples in
-                var next = 0
-                for row in rows {
-                    let start = (row - firstRow) * source.width
-                    for column in columns {
-                        let place = (start + column - firstColumn) * channels
-                        for channel in 0..<channels { target[next + channel] = samples[place + channel] }
-                        next += channels
-                    }
-                }
-            }
-        }
-        return result
-    }
-}
-
-/// Models that an engine has made ready, each once.
-private actor PreparedModels {
-    private struct Key: Hashable {
-        let scale: Int
-        let precision: Precision?
-    }
-
-    private let engine: any Engine
-    private let models: [Int: Model]
-    private var ready: [Key: any PreparedModel] = [:]
-
-    init(engine: any Engine, models: [Int: Model]) {
-        self.engine = engine
-        self.models = models
-    }
-
-    func model(scale: Int, precision: Precision?) throws -> any PreparedModel {
-        let key = Key(scale: scale, precision: precision)
-        if let known = ready[key] { return known }
-        guard let model = models[scale], model.network.scale == scale else {
-            throw AcuityError(.usage, "no model of scale \(scale)")
-        }
-        let prepared = try engine.prepare(model, precision: precision)
-        ready[key] = prepared
-        return prepared
-    }
 }

@@ -30,6 +30,24 @@ extension Upscaler {
         return (last.width, last.height) == target ? peak : max(peak, resampling(from: last.bytes))
     }
 
+    /// Bytes at the peak of enlarging row by row, roughly: what each step looks at, its tiles, and strips on their way to the encoder.
+    /// - Throws: ``AcuityError`` as ``outputSize(width:height:)`` does.
+    package func memoryByRows(width: Int, height: Int, channels: Int, depth: Int) throws -> Int {
+        let target = try outputSize(width: width, height: height)
+        // The step to the exact size, and what waits to be encoded.
+        var bytes = 3 * (48 << 20)
+        guard case .network(_, let models) = method else { return bytes }
+        for pass in try passes(from: (width, height), to: target, scales: models.keys.sorted()) {
+            guard let network = models[pass.scale]?.network else { continue }
+            let tiles = tiling(of: network, width: pass.width, height: pass.height, coreRows: Self.stripRows).tiling.tiles
+            let (area, tallest) = (pass.scale * pass.scale, tiles.map(\.input.height).max() ?? 0)
+            let tile = tiles.map { $0.input.width * $0.input.height }.max() ?? 0
+            let strip = pass.width * tallest * channels
+            bytes += 2 * strip * 2 + strip * area * (locksColour ? 2 * 3 : depth * 2) + tile * max(3, channels) * 4 * 2 * (1 + area)
+        }
+        return bytes
+    }
+
     /// The same upscaler with tiles whose rasters take about this many bytes at most, where its tiles are not fixed.
     package func limitingTiles(to bytes: Int) throws -> Upscaler {
         guard case .network(_, let models) = method, tiles == .automatic, let largest = models.values.max(by: { $0.network.scale < $1.network.scale })
@@ -39,6 +57,6 @@ extension Upscaler {
         // Tiles smaller than what they look at around them would cost many times the work.
         let smallest = max(64, 2 * radius)
         let usual = tiling(of: largest.network, width: 1 << 14, height: 1 << 14).tiling.tiles.map { max($0.input.width, $0.input.height) }.max() ?? 0
-        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, maximumPixels: maximumPixels)
+        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, isSeamless: isSeamless, maximumPixels: maximumPixels)
     }
 }

@@ -87,3 +87,23 @@ private struct NaiveModel: PreparedModel {
         return result
     }
 }
+
+/// A picture in memory as strips of some rows, the last one less high.
+final class Strips: RowSource {
+    private let pixels: PixelBuffer
+    private let rows: Int
+    private(set) var given = 0
+    var width: Int { pixels.width }
+    var height: Int { pixels.height }
+    var channels: Int { pixels.channels }
+    var depth: PixelBuffer.Depth { pixels.depth }
+
+    init(_ pixels: PixelBuffer, rows: Int) { (self.pixels, self.rows) = (pixels, rows) }
+
+    func next() async throws -> PixelBuffer? {
+        guard given < height else { return nil }
+        let strip = pixels.cropped(to: Region(x: 0, y: given, width: width, height: min(rows, height - given)))
+        given += strip.height
+        return strip
+    }
+}

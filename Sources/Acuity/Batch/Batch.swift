@@ -88,6 +88,7 @@ package final class Batch: Sendable {
         }
         if let precision = options.upscaler.precision { settings["precision"] = precision.rawValue }
         if options.upscaler.locksColour { settings["colour lock"] = "yes" }
+        if options.upscaler.isSeamless { settings["seamless"] = "yes" }
         if options.outputs.keepsFormat { settings["format"] = "same" }
         if let format = options.outputs.format { settings["format"] = format.rawValue }
         // Every option of writing but the one that says nothing about the result.
@@ -206,11 +207,13 @@ package final class Batch: Sendable {
     private func enlarge(_ work: Work, _ course: BatchCourse) async throws {
         var record = BatchRecord(input: work.input, output: work.output, verdict: .begun)
         do {
-            let need = try await onFileThread { try self.need(work) }
+            let (need, isByRows) = try await onFileThread { try self.need(work) }
             if let limit = options.memory, need > memory.total {
                 throw AcuityError(.image, "\(work.input): needs about \(ByteCount(need + Self.overhead)), more than the \(limit) that --memory allows")
             }
-            let finished = try await memory.holding(need) { try await self.enlargeHoldingMemory(work, record, course) }
+            let finished = try await memory.holding(need) {
+                if isByRows { try await self.enlargeByRows(work, record, course) } else { try await self.enlargeHoldingMemory(work, record, course) }
+            }
             guard let finished else { return }
             record = finished
         } catch let error as CancellationError {
@@ -229,7 +232,7 @@ package final class Batch: Sendable {
         let start = clock.now
         let (sequence, advice) = try await onFileThread {
             let sequence = try self.read(work)
-            return (sequence, try self.advice(on: sequence.pictures[0], work))
+            return (sequence, try self.advice(on: sequence.pictures[0].pixels, (sequence.width, sequence.height), sequence.format, work))
         }
         let enlarged: (record: BatchRecord, result: PictureSequence)? = try await network.holding(1) {
             guard !isStopped else { return nil }
@@ -243,28 +246,54 @@ package final class Batch: Sendable {
         guard let (record, result) = enlarged else { return nil }
         return try await onFileThread {
             let remarks = try result.write(to: work.output, options: work.options)
-            var record = record
-            record.verdict = .done
-            record.frames = try Picture.format(for: work.output, options: work.options).holdsSequences ? result.pictures.count : 1
-            record.remarks = remarks.isEmpty ? nil : remarks
-            record.advice = advice
-            record.seconds = (clock.now - start) / .seconds(1)
-            if let manifest = self.options.manifest {
-                record.outputFile = BatchRecord.File(at: work.output, like: nil)
-                try manifest.enter(record)
+            let frames = try Picture.format(for: work.output, options: work.options).holdsSequences ? result.pictures.count : 1
+            return try self.conclude(record, work, frames: frames, remarks: remarks, advice: advice, seconds: (clock.now - start) / .seconds(1))
+        }
+    }
+
+    /// A large picture: file and network at once, row by row.
+    /// - Returns: nil if the batch was stopped before the picture was begun.
+    private func enlargeByRows(_ work: Work, _ record: BatchRecord, _ course: BatchCourse) async throws -> BatchRecord? {
+        try await network.holding(1) {
+            guard !isStopped else { return nil }
+            let clock = ContinuousClock()
+            let start = clock.now
+            let rows = try await onFileThread {
+                if case .folder(let folder) = self.options.outputs.place { try self.makeFolders(for: work.output, in: folder) }
+                return try PictureRows(contentsOf: work.input)
             }
-            return record
+            let size = (width: rows.width, height: rows.height)
+            var record = record
+            let (remarks, middle) = try await upscaler.upscale(rows, to: work.output, options: work.options) {
+                record = try await onFileThread { [record] in try self.begin(record, work) }
+            } progress: {
+                course.advance(work.index, $0)
+            }
+            let seconds = (clock.now - start) / .seconds(1)
+            record.secondsEnlarging = seconds
+            let result = try upscaler.outputSize(width: size.width, height: size.height)
+            (record.width, record.height, record.model) = (result.width, result.height, options.outputs.model)
+            return try await onFileThread { [record] in
+                let format = try? ImageFormat(contentsOf: work.input)
+                return try self.conclude(record, work, frames: 1, remarks: remarks, advice: self.advice(on: middle, size, format, work), seconds: seconds)
+            }
         }
     }
 
     // MARK: - On a file thread
 
     /// Bytes that the file's pictures take while they are under way, judged by its header.
-    private func need(_ work: Work) throws -> Int {
+    private func need(_ work: Work) throws -> (bytes: Int, isByRows: Bool) {
         let header = try PictureHeader(contentsOf: work.input)
         let (depth, alpha) = (header.bytesPerSample > 1 || header.isCMYK ? 2 : 1, header.hasAlpha ? 1 : 0)
         let channels = header.channels - alpha < 3 ? 1 : 3
         let size = try upscaler.outputSize(width: header.width, height: header.height)
+        if try upscaler.goesByRows(header, to: Picture.format(for: work.output, options: work.options), options: work.options) {
+            let rows = try upscaler.memoryByRows(width: header.width, height: header.height, channels: channels + alpha, depth: depth)
+            // Interlaced and the like: decoders that hold the picture, as files that EXIF turns.
+            let isWhole = ![.png, .jpeg, .tiff, .ppm].contains(header.format)
+            return (rows + (isWhole ? header.width * header.height * header.channels * header.bytesPerSample : 0), true)
+        }
         let (before, after) = (header.width * header.height * header.frames, size.width * size.height * header.frames)
         let decoded = before * max(header.channels, channels) * max(header.bytesPerSample, depth)
         let input = before * (channels + alpha) * depth
@@ -274,7 +303,7 @@ package final class Batch: Sendable {
         // and after; encoders hold colour and alpha apart and together, frames once more, CMYK beside RGB.
         let copies = 2 + alpha + (header.frames > 1 ? 1 : 0) + (header.isCMYK ? 2 : 0)
         let others = header.frames > 1 ? output : alpha * output
-        return max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + enlarging + others, input + copies * output)
+        return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + enlarging + others, input + copies * output), false)
     }
 
     /// The pictures of the file, once its output may be written.
@@ -286,16 +315,31 @@ package final class Batch: Sendable {
         return sequence
     }
 
+    /// The record of a picture whose output is written.
+    private func conclude(_ record: BatchRecord, _ work: Work, frames: Int, remarks: [String], advice: String?, seconds: Double) throws -> BatchRecord {
+        var record = record
+        record.verdict = .done
+        record.frames = frames
+        record.remarks = remarks.isEmpty ? nil : remarks
+        record.advice = advice
+        record.seconds = seconds
+        if let manifest = options.manifest {
+            record.outputFile = BatchRecord.File(at: work.output, like: nil)
+            try manifest.enter(record)
+        }
+        return record
+    }
+
     /// What the person should know about enlarging this picture this much; judged by its middle, to be quick.
-    private func advice(on picture: Picture, _ work: Work) throws -> String? {
-        let size = try upscaler.outputSize(width: picture.width, height: picture.height)
-        let factor = Double(size.width * size.height) / Double(picture.width * picture.height)
-        if (size.width, size.height) == (picture.width, picture.height), case .network(_, let models) = upscaler.method, models[1] == nil {
+    private func advice(on pixels: PixelBuffer, _ before: (width: Int, height: Int), _ format: ImageFormat?, _ work: Work) throws -> String? {
+        let size = try upscaler.outputSize(width: before.width, height: before.height)
+        let factor = Double(size.width * size.height) / Double(before.width * before.height)
+        if (size.width, size.height) == before, case .network(_, let models) = upscaler.method, models[1] == nil {
             return "\(options.outputs.model) has no network of scale 1, so the picture keeps its pixels as they are"
         }
         guard factor > 1 else { return nil }
-        let quality = picture.format == .jpeg ? JPEGHeader.quality(ofFile: work.input) : nil
-        let support = EnlargementSupport(PictureMeasures(forSupportOf: picture.pixels), width: picture.width, height: picture.height, jpegQuality: quality)
+        let quality = format == .jpeg ? JPEGHeader.quality(ofFile: work.input) : nil
+        let support = EnlargementSupport(PictureMeasures(forSupportOf: pixels), width: before.width, height: before.height, jpegQuality: quality)
         return support.advice(enlarging: factor.squareRoot())
     }
 
