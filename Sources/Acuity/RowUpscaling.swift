@@ -45,8 +45,9 @@ extension Upscaler {
 private final class PictureStrips {
     /// Carries the picture's metadata.
     let first: Picture
-    private(set) var colour: Part!
-    private(set) var alpha: Part?
+    /// What nobody has asked for yet.
+    fileprivate var colours: [PixelBuffer] = []
+    fileprivate var alphas: [PixelBuffer] = []
     private let input: PictureRows
     /// What has been read and not yet been handed on, and where it begins.
     private var waiting: [Picture]
@@ -66,9 +67,10 @@ private final class PictureStrips {
         guard let first = try input.next() else { throw AcuityError(.image, "the picture has no pixels") }
         self.first = first
         waiting = [first]
-        colour = Part(self, like: first.pixels, height: input.height)
-        alpha = first.alpha.map { Part(self, like: $0, height: input.height) }
     }
+
+    var colour: any RowSource { Part(of: self, \.colours, like: first.pixels, height: input.height) }
+    var alpha: (any RowSource)? { first.alpha.map { Part(of: self, \.alphas, like: $0, height: input.height) } }
 
     /// Some pixels from the middle.
     var middle: PixelBuffer { samples.isEmpty ? first.pixels : PixelBuffer(stacking: samples) }
@@ -77,7 +79,7 @@ private final class PictureStrips {
     /// - Returns: false after the last.
     func more() throws -> Bool {
         guard row < input.height else { return false }
-        guard let alpha else {
+        guard first.alpha != nil else {
             let strip: Picture?
             if waiting.isEmpty { strip = try input.next() } else { strip = waiting.removeFirst() }
             guard let strip else { return false }
@@ -95,7 +97,7 @@ private final class PictureStrips {
         let pixels = PixelBuffer(stacking: waiting.map(\.pixels), without: start - top)
         let opacity = PixelBuffer(stacking: waiting.compactMap(\.alpha), without: start - top)
         let own = Region(x: 0, y: row - start, width: input.width, height: end - row)
-        alpha.strips.append(opacity.cropped(to: own))
+        alphas.append(opacity.cropped(to: own))
         give(pixels.bled(under: opacity).cropped(to: own))
         return true
     }
@@ -108,31 +110,30 @@ private final class PictureStrips {
             samples.append(pixels.cropped(to: Region(x: (input.width - width) / 2, y: top - row, width: width, height: bottom - top)))
         }
         row += pixels.height
-        colour.strips.append(pixels)
+        colours.append(pixels)
+    }
+}
+
+/// Colour or alpha.
+private final class Part: RowSource {
+    private let whole: PictureStrips
+    private let strips: ReferenceWritableKeyPath<PictureStrips, [PixelBuffer]>
+    let width: Int
+    let height: Int
+    let channels: Int
+    let depth: PixelBuffer.Depth
+
+    init(of whole: PictureStrips, _ strips: ReferenceWritableKeyPath<PictureStrips, [PixelBuffer]>, like pixels: PixelBuffer, height: Int) {
+        (self.whole, self.strips, self.height) = (whole, strips, height)
+        (width, channels, depth) = (pixels.width, pixels.channels, pixels.depth)
     }
 
-    /// Colour or alpha.
-    final class Part: RowSource {
-        private unowned let whole: PictureStrips
-        let width: Int
-        let height: Int
-        let channels: Int
-        let depth: PixelBuffer.Depth
-        fileprivate var strips: [PixelBuffer] = []
-
-        fileprivate init(_ whole: PictureStrips, like pixels: PixelBuffer, height: Int) {
-            self.whole = whole
-            self.height = height
-            (width, channels, depth) = (pixels.width, pixels.channels, pixels.depth)
+    func next() async throws -> PixelBuffer? {
+        while whole[keyPath: strips].isEmpty {
+            try Task.checkCancellation()
+            guard try whole.more() else { return nil }
         }
-
-        func next() async throws -> PixelBuffer? {
-            while strips.isEmpty {
-                try Task.checkCancellation()
-                guard try whole.more() else { return nil }
-            }
-            return strips.removeFirst()
-        }
+        return whole[keyPath: strips].removeFirst()
     }
 }
 

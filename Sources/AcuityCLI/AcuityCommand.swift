@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import NativeEngine
 import SuperResolution
 
 /// The version of the command and the library.
@@ -38,6 +39,7 @@ let acuityVersion = "0.1.0"
         ])
 
     static func main() async {
+        NativeEngine.keepFreedMemory()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

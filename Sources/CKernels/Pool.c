@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 typedef struct job {
     void (*body)(void *, int32_t);
@@ -158,6 +161,15 @@ const char *acuity_environment(const char *name) { return getenv(name); }
 int acuity_processor_count(void) {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > 1024 ? 1024 : (int)count;
+}
+
+void acuity_keep_freed_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    // Further arenas hold no more than 64 MB in one piece.
+    mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 double acuity_seconds(void) {

@@ -64,6 +64,11 @@ public final class NativeEngine: Engine {
         self.threads = pool.threads
     }
 
+    /// Tiles of a picture, tens of megabytes each, come and go by the hundred. The C library would give each back to the system and have
+    /// the next one filled with zeros again, page by page: a fifth of the time of a large picture. For programs, when they start; the
+    /// setting is the whole process's.
+    package static func keepFreedMemory() { acuity_keep_freed_memory() }
+
     /// - Parameter precision: `nil` is fp32 for a network through whose convolutions the picture itself flows (SRCNN,
     ///   ESRGAN), because bf16 would round the picture; also where fp32 is the faster one: where most multiplications are
     ///   in 3×3 convolutions with stride 1, at least 32 channels in and out, at most twice as many in as out, no larger

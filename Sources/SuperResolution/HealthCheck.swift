@@ -30,13 +30,15 @@ public enum HealthCheck {
     /// legitimately dominate them.
     /// - Parameters:
     ///   - input: what the network was given.
-    ///   - output: what it made, a whole multiple of the input's size with the same channels.
-    public static func problem(input: Raster, output: Raster) -> HealthProblem? {
+    ///   - output: what it made, with the same channels.
+    ///   - part: the part of the output that was made of the input, a whole multiple of its size; all of it if `nil`.
+    public static func problem(input: Raster, output: Raster, within part: Region? = nil) -> HealthProblem? {
         guard input.width > 0, input.height > 0 else { return nil }
-        let scale = output.width / input.width
-        let after = Summary(output, block: block * scale)
+        let part = part ?? Region(x: 0, y: 0, width: output.width, height: output.height)
+        let scale = part.width / input.width
+        let after = Summary(output, part, block: block * scale)
         if !after.isFinite { return .notFinite }
-        let before = Summary(input, block: block)
+        let before = Summary(input, Region(x: 0, y: 0, width: input.width, height: input.height), block: block)
         if before.range > contrast && after.range < flatness { return .flat }
 
         guard !before.means.isEmpty, before.means.count == after.means.count else { return nil }
@@ -61,17 +63,17 @@ private struct Summary {
     var range: Float = 0
     var isFinite = true
 
-    init(_ raster: Raster, block: Int) {
-        let stride = raster.stride
-        let columns = raster.width / block
-        means.reserveCapacity(columns * (raster.height / block) * raster.channels)
+    init(_ raster: Raster, _ part: Region, block: Int) {
+        let stride = part.width * raster.channels
+        let columns = part.width / block
+        means.reserveCapacity(columns * (part.height / block) * raster.channels)
         var sum = [Float](repeating: 0, count: stride)
         var lowest = [Float](repeating: 1, count: stride)
         var highest = [Float](repeating: 0, count: stride)
         var poison = [Float](repeating: 0, count: stride)
-        for y in 0..<raster.height {
+        for y in 0..<part.height {
             raster.samples.withUnsafeBufferPointer { samples in
-                let row = samples.baseAddress! + y * stride
+                let row = samples.baseAddress! + (part.y + y) * raster.stride + part.x * raster.channels
                 sum.withUnsafeMutableBufferPointer { sum in
                     lowest.withUnsafeMutableBufferPointer { lowest in
                         highest.withUnsafeMutableBufferPointer { highest in

@@ -23,6 +23,9 @@ void acuity_processor_name(char *name, size_t size);
 
 int acuity_processor_count(void);
 
+/// Has freed blocks of up to 256 MB kept for the next one instead of given back to the system, where the C library is glibc.
+void acuity_keep_freed_memory(void);
+
 const char *_Nullable acuity_environment(const char *name);
 
 // MARK: Convolution
