@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import re
 import resource
 import select
 import signal
@@ -19,6 +20,8 @@ SECONDS, WAIT, MEMORY, ADDRESSES = 20, 300, 600 << 20, 6 << 30
 PIXELS = 1 << 20
 # By what a process may have grown after thousands of files; the allocator keeps some of what is freed.
 GROWTH = 150 << 20
+# What libvips says of what outlives it.
+ALIVE = re.compile(r"^\d+ objects alive|^\d+ VipsArea alive|^memory: [1-9]\d* allocations|^files: [1-9]\d* open|Sanitizer")
 WRITTEN = ("png", "tif", "jpg", "webp", "jp2", "gif", "png", "tif", "jpg", "jxl")
 
 
@@ -29,7 +32,9 @@ class Reader:
         self.scratch = scratch
         self.errors = open(os.path.join(scratch, "errors.txt"), "w+b")
         # Freed memory is overwritten, so that whoever looks at it again notices. A report of the sanitizer is a crash.
-        environment = os.environ | {"MALLOC_PERTURB_": "165", "VIPS_CONCURRENCY": "1", "ACUITY_MODELS": ""}
+        # libvips counts what is still alive when the process ends.
+        environment = os.environ | {"MALLOC_PERTURB_": "165", "VIPS_CONCURRENCY": "1", "ACUITY_MODELS": "", "VIPS_LEAK": "1"}
+        self.memory = MEMORY * (4 if sanitized else 1)
 
         def limits():
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -97,7 +102,7 @@ class Reader:
             return "", f"crash ({signal.Signals(-code).name if code < 0 else f'exit {code}'}): {self.complaint()}"
         if answer is True:
             return "", f"hang: not read after {SECONDS} s"
-        if self.peak > MEMORY:
+        if self.peak > self.memory:
             return answer, f"memory: {self.peak >> 20} MB"
         if "\\n" in answer or answer in ("refused", "refused "):
             return answer, f"message: {answer[:200]}"
@@ -113,9 +118,22 @@ class Reader:
         return (telling or lines[-1:] or ["nothing said"])[0][:300]
 
     def end(self):
+        """Lets the process end by itself; what was left behind, in words, if anything was."""
+        left = None
+        if self.process.poll() is None:
+            try:
+                self.process.stdin.close()
+                self.process.wait(WAIT)
+                self.errors.seek(0)
+                counted = [line for line in self.errors.read().decode(errors="replace").splitlines() if ALIVE.search(line)]
+                if counted or self.process.returncode != 0:
+                    left = "leak: " + (", ".join(counted) or self.complaint()) + f" after {self.files} files"
+            except subprocess.TimeoutExpired:
+                left = "hang: does not end"
         self.process.kill()
         self.process.wait()
         self.errors.close()
+        return left
 
 
 def kinds(folder):
@@ -188,6 +206,7 @@ def check_fuzz(acuity, line, folder, root, minutes=2.0, seed=1, sanitized=False)
                 if reason:
                     fault(reason, name, data)
             if reader.process.poll() is not None or (reason and reason.startswith(("hang", "memory"))):
+                reader.process.kill()
                 reader.end()
                 reader = Reader(acuity, scratch, sanitized)
             elif not sanitized and reader.grown() > GROWTH:
@@ -196,7 +215,10 @@ def check_fuzz(acuity, line, folder, root, minutes=2.0, seed=1, sanitized=False)
                 reader.end()
                 reader = Reader(acuity, scratch, sanitized)
         grown.append(reader.grown())
-        reader.end()
+        left = reader.end()
+        if left:
+            faults.append("leak")
+            print(f"check fuzz: {left}", file=sys.stderr, flush=True)
 
     def guarded(number):
         try:
@@ -219,7 +241,7 @@ def check_fuzz(acuity, line, folder, root, minutes=2.0, seed=1, sanitized=False)
     line(f"{total} damaged files of {len(files)} kinds, {minutes:g} minutes, seed {seed}" + (", address sanitizer" if sanitized else ""),
          f"{', '.join(f'{count} × {name}' for name, count in kinds_of.items()) or 'no fault'}; {counts['read']} read, {counts['refused']} refused; "
          f"at most {tops['seconds'][0]:.1f} s, {tops['memory'][0] / 1e6:.0f} MB",
-         f"no crash, no hang, ≤ {SECONDS} s, ≤ {MEMORY / 1e6:.0f} MB", not faults and counts["read"] > total / 50 and counts["refused"] > total / 50)
+         f"no crash, no leak, ≤ {SECONDS} s, ≤ {MEMORY * (4 if sanitized else 1) / 1e6:.0f} MB", not faults and counts["read"] > total / 50 and counts["refused"] > total / 50)
 
 
 # Sound, but libvips does not read TIFFs of doubles.
