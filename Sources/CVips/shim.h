@@ -1,6 +1,7 @@
 // CVips: the few libvips calls that Imaging needs, with fixed arguments (Swift cannot call variadic functions).
 // Every function that returns an image returns a new reference, or NULL with a message in libvips' error buffer.
 #pragma once
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -17,6 +18,8 @@ static void cvips_ignore_log(const gchar *domain, GLogLevelFlags level, const gc
 static inline int cvips_start(void) {
     g_log_set_handler("VIPS", (GLogLevelFlags)(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG), cvips_ignore_log, NULL);
     if (vips_init("acuity")) return -1;
+    // libvips counts what is still alive only when it is told to end.
+    if (g_getenv("VIPS_LEAK")) atexit(vips_shutdown);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     // JPEG XL, JPEG 2000, PPM, and BMP, which libvips leaves to ImageMagick.
