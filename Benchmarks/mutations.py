@@ -253,9 +253,10 @@ def gif(random, data, other=b""):
         places += [(at, 2), (at + 2, 2), (at + 4, 2), (at + 6, 2), (at + 8, 1), (at + 9, 1), (at + 10, 1)]
     for match in re.finditer(rb"\x21\xf9\x04", data):
         places += [(match.start() + 3, 1), (match.start() + 4, 2), (match.start() + 6, 1)]
-    if random.random() < 0.4:
+    places = [place for place in places if place[0] + place[1] <= len(data)]
+    if not places or random.random() < 0.4:
         return anywhere(random, data, other)
-    at, size = random.choice([place for place in places if place[0] + place[1] <= len(data)])
+    at, size = random.choice(places)
     return put(data, at, near(random, data, at, size, "little") if random.random() < 0.5 else number(random, size))
 
 
