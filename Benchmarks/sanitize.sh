@@ -21,21 +21,14 @@ options=(--package-path "$root" --scratch-path "$build" -c release --sanitize=ad
 swift build "${options[@]}" --build-tests >"$log/build.txt" 2>&1 || { say "the build failed: $log/build.txt"; exit 1; }
 acuity=$build/release/acuity
 
-# What libraries keep for good, each with its reason.
+# What libraries lose themselves, each with its reason.
 cat >"$log/suppressions.txt" <<'SUPPRESSIONS'
-# GLib's types are registered once and live as long as the process.
-leak:g_type_register
-leak:g_type_class_ref
-leak:libgobject-2.0
-# fontconfig's and Pango's caches of fonts, for rendered text.
+# x265 loses a table of 1168 bytes with every encoder (3.5).
+leak:libx265
+# fontconfig's cache of fonts, for rendered text.
 leak:libfontconfig
-leak:libpango
 # OpenMP's threads, of ImageMagick.
 leak:libgomp
-# Swift's metadata of types is cached for good.
-leak:swift_getGenericMetadata
-leak:swift::
-leak:libswiftCore
 SUPPRESSIONS
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=0:allocator_may_return_null=1:malloc_context_size=20
 export LSAN_OPTIONS=suppressions=$log/suppressions.txt:print_suppressions=0
@@ -68,10 +61,20 @@ trap 'rm -rf "$work"' EXIT
 out=$log/formats.txt status=0
 : >"$out"
 "$acuity" upscale "$root/Examples/logo.png" -o "$work/a.png" -n lanczos3 -s 0.5
+# A thread may let go of its last picture just after the count: what is lost for good is lost every time.
+attempt() {
+    local try one=$log/command.txt
+    for try in 1 2 3; do
+        VIPS_LEAK=1 "$acuity" "$@" >"$one" 2>&1 && [[ $(alive "$one") == 0 ]] && break
+        [[ $(reports "$one") == 0 ]] || break
+    done
+    cat "$one" >>"$out"
+    [[ $(alive "$one") == 0 && $(reports "$one") == 0 ]] || { say "acuity $*: $(grep -m 1 -E 'ERROR|alive' "$one")"; status=1; }
+}
 for format in jpg png tif webp gif heic avif jxl jp2 bmp ppm; do
-    VIPS_LEAK=1 "$acuity" upscale "$work/a.png" -o "$work/b.$format" -n fast -s 2 >>"$out" 2>&1 || status=1
-    VIPS_LEAK=1 "$acuity" upscale "$work/b.$format" -o "$work/c-$format.png" -n nearest -s 1 >>"$out" 2>&1 || status=1
-    VIPS_LEAK=1 "$acuity" inspect "$work/b.$format" >>"$out" 2>&1 || status=1
+    attempt upscale "$work/a.png" -o "$work/b.$format" -n fast -s 2 --overwrite
+    attempt upscale "$work/b.$format" -o "$work/c-$format.png" -n nearest -s 1 --overwrite
+    attempt inspect "$work/b.$format"
 done
 line "11 formats written, read, inspected, VIPS_LEAK=1" "exit $status, $(reports "$out") reports, $(alive "$out") left alive" "exit 0, 0, 0" \
     "$([[ $status == 0 && $(reports "$out") == 0 && $(alive "$out") == 0 ]] && echo 0 || echo 1)"
