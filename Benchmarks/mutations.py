@@ -278,6 +278,8 @@ def icc(random, data, other=b""):
 
 def text(random, data, other=b""):
     """JSON: numbers, words and brackets that mean something else, or too much of them."""
+    if not data:
+        return anywhere(random, data, other)
     kind = random.randrange(8)
     numbers = list(re.finditer(rb"-?\d+(\.\d+)?", data))
     words = list(re.finditer(rb'"[^"]*"', data))
