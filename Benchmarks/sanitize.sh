@@ -27,6 +27,9 @@ cat >"$log/suppressions.txt" <<'SUPPRESSIONS'
 leak:libx265
 # Foundation loses 4096 bytes when it reads an empty file (6.3): a new manifest, once.
 leak:readBytesFromFile
+# XCTest's own runner, still there when the process ends, and the weak references of Foundation's Process, of the tests' tools.
+leak:libXCTest
+leak:Foundation7ProcessC
 # fontconfig's cache of fonts, for rendered text.
 leak:libfontconfig
 # OpenMP's threads, of ImageMagick.
