@@ -49,7 +49,7 @@ let package = Package(
         target("TorchEngine", ["SuperResolution", "CTorch"]),
         tests("TorchEngine", ["SuperResolution", "NativeEngine", "Imaging"]),
         target("Imaging", ["SuperResolution", "CVips"]),
-        tests("Imaging", ["SuperResolution"]),
+        tests("Imaging", ["SuperResolution", "Acuity"]),
 
         // Compose.
         target("Training", ["SuperResolution", "TorchEngine"]),

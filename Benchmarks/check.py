@@ -13,6 +13,8 @@ import tempfile
 import time
 
 import batch
+import colours
+import fuzz
 import png
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -212,14 +214,19 @@ def main():
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
     checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge, "giant": giant,
               "batch": lambda folder: batch.check_batch(acuity, line, folder),
-              "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT)}
+              "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT),
+              "colours": lambda folder: colours.check_colours(acuity, line, folder, ROOT),
+              "fuzz": lambda folder: fuzz.check_fuzz(acuity, line, folder, ROOT, arguments.minutes, arguments.seed, arguments.sanitized)}
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them if none is named")
+    parser.add_argument("--minutes", type=float, default=float(os.environ.get("ACUITY_FUZZ_MINUTES", 2)), help="fuzz: for how long; 2, or ACUITY_FUZZ_MINUTES; a release wants 30")
+    parser.add_argument("--seed", type=int, default=1, help="fuzz: of the damage done; the same seed does the same")
+    parser.add_argument("--sanitized", action="store_true", help="fuzz: the command was built with the address sanitizer")
     arguments = parser.parse_args()
     acuity = arguments.acuity
     unknown = [name for name in arguments.checks if name not in checks]
     if unknown:
         parser.error(f"no check '{unknown[0]}'")
-    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput", "huge", "giant"}
+    needs_sets = not arguments.checks or set(arguments.checks) - {"batch", "throughput", "huge", "giant", "colours", "fuzz"}
     if needs_sets and not os.path.isdir(os.path.join(DATA, "eval")):
         sys.exit(f"check: no evaluation sets under {DATA}/eval; set ACUITY_DATA")
 

@@ -1,22 +1,24 @@
-# png.py: 8-bit PNG files without any package, for the scripts of this folder.
+# png.py: PNG files of 8 and 16 bits without any package, for the scripts of this folder.
 import struct
 import zlib
 
 
-def write(path, width, height, pixels):
-    """RGB bytes, row by row."""
+def write(path, width, height, pixels, depth=8, extra=()):
+    """RGB bytes, row by row; big-endian where depth is 16. `extra`: (kind, data) of further chunks."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = b"".join(b"\0" + pixels[y * width * 3 : (y + 1) * width * 3] for y in range(height))
+    stride = width * 3 * depth // 8
+    rows = b"".join(b"\0" + pixels[y * stride : (y + 1) * stride] for y in range(height))
     with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)))
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)))
+        file.write(b"".join(chunk(*piece) for piece in extra))
         file.write(chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
 
 
 def read(path):
-    """(width, height, channels, bytes) of an 8-bit grey or RGB file, with or without alpha, not interlaced."""
+    """(width, height, channels, bytes) of a grey or RGB file, with or without alpha, not interlaced. Of 16 bits, two bytes a sample."""
     with open(path, "rb") as file:
         data = file.read()
     at, body = 8, b""
@@ -25,13 +27,14 @@ def read(path):
         content = data[at + 8 : at + 8 + length]
         if kind == b"IHDR":
             width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", content)
-            if depth != 8 or colour not in (0, 2, 4, 6) or interlace:
-                raise ValueError(f"{path}: not a plain 8-bit PNG")
+            if depth not in (8, 16) or colour not in (0, 2, 4, 6) or interlace:
+                raise ValueError(f"{path}: not a plain PNG of 8 or 16 bits")
             channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
         elif kind == b"IDAT":
             body += content
         at += 12 + length
-    raw, stride, n = zlib.decompress(body), width * channels, channels
+    n = channels * depth // 8
+    raw, stride = zlib.decompress(body), width * n
     above, result = bytearray(stride), []
     for y in range(height):
         filter_kind = raw[y * (stride + 1)]

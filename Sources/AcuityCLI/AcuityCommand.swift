@@ -36,6 +36,7 @@ let acuityVersion = "0.1.0"
             TrainCommand.self,
             ReleaseCommand.self,
             TurnsCommand.self,
+            ProbeCommand.self,
         ])
 
     static func main() async {

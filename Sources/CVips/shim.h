@@ -1,6 +1,7 @@
 // CVips: the few libvips calls that Imaging needs, with fixed arguments (Swift cannot call variadic functions).
 // Every function that returns an image returns a new reference, or NULL with a message in libvips' error buffer.
 #pragma once
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -17,6 +18,8 @@ static void cvips_ignore_log(const gchar *domain, GLogLevelFlags level, const gc
 static inline int cvips_start(void) {
     g_log_set_handler("VIPS", (GLogLevelFlags)(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG), cvips_ignore_log, NULL);
     if (vips_init("acuity")) return -1;
+    // libvips counts what is still alive only when it is told to end.
+    if (g_getenv("VIPS_LEAK")) atexit(vips_shutdown);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     // JPEG XL, JPEG 2000, PPM, and BMP, which libvips leaves to ImageMagick.
@@ -194,18 +197,72 @@ static inline VipsImage *cvips_icc_transform(VipsImage *in, const char *fallback
                               "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL) ? NULL : out;
 }
 
+/// From Lab to the profile among the image's fields, or to libvips' own CMYK where `is_named`.
+static inline VipsImage *cvips_icc_export(VipsImage *lab, int is_named, int depth) {
+    VipsImage *out = NULL;
+    int failed = is_named ? vips_icc_export(lab, &out, "output_profile", "cmyk", "depth", (int)depth, "intent", (int)VIPS_INTENT_RELATIVE,
+                                            "black_point_compensation", (gboolean)TRUE, NULL)
+                          : vips_icc_export(lab, &out, "depth", (int)depth, "intent", (int)VIPS_INTENT_RELATIVE,
+                                            "black_point_compensation", (gboolean)TRUE, NULL);
+    return failed ? NULL : out;
+}
+
+/// The Lab colours that a picture in `lab`'s profile shows.
+static inline VipsImage *cvips_icc_shown(VipsImage *in, int is_named) {
+    VipsImage *out = NULL;
+    int failed = is_named ? vips_icc_import(in, &out, "input_profile", "cmyk", "intent", (int)VIPS_INTENT_RELATIVE,
+                                            "black_point_compensation", (gboolean)TRUE, NULL)
+                          : vips_icc_import(in, &out, "embedded", (gboolean)TRUE, "intent", (int)VIPS_INTENT_RELATIVE,
+                                            "black_point_compensation", (gboolean)TRUE, NULL);
+    return failed ? NULL : out;
+}
+
+/// The image with what was computed of it last, so that several readers at the same place do not compute it again. Takes over the reference.
+static inline VipsImage *cvips_kept(VipsImage *in) {
+    VipsImage *out = NULL;
+    if (!in) return NULL;
+    // Two rows of tiles, and as many as threads may ask for at a time.
+    int tiles = 2 * (in->Xsize / 128 + 1) + 16 * vips_concurrency_get();
+    int failed = vips_tilecache(in, &out, "tile_width", (int)128, "tile_height", (int)16, "max_tiles", tiles, "threaded", (gboolean)TRUE, NULL);
+    g_object_unref(in);
+    return failed ? NULL : out;
+}
+
+/// Lab in the colours of a profile made of tables. Its table from Lab is only about the inverse of the one to Lab, by 0.8 ΔE2000 in
+/// libvips' CMYK. So what comes out is looked at through the latter, and what is amiss is added to what goes in, twice; each
+/// pixel gets the colour that turned out nearer.
+static inline VipsImage *cvips_icc_invert(VipsImage *lab, int is_named, int depth) {
+    enum { rounds = 2, steps = 10 };
+    // Everything made on the way goes with it.
+    VipsImage *context = vips_image_new();
+    VipsImage **made = (VipsImage **)vips_object_local_array(VIPS_OBJECT(context), 2 + rounds * steps);
+    VipsImage *wanted = lab, *best = made[0] = cvips_kept(cvips_icc_export(lab, is_named, depth));
+    VipsImage *shown = made[1] = best ? cvips_kept(cvips_icc_shown(best, is_named)) : NULL;
+    // A profile without a table to Lab cannot be looked through.
+    for (int round = 0; round < rounds && shown; round++) {
+        VipsImage **t = made + 2 + round * steps;
+        if (vips_subtract(lab, shown, &t[0], NULL) || vips_add(wanted, t[0], &t[1], NULL) ||
+            vips_copy(t[1], &t[2], "interpretation", (int)VIPS_INTERPRETATION_LAB, NULL) ||
+            !(t[3] = cvips_kept(cvips_icc_export(t[2], is_named, depth))) || !(t[4] = cvips_kept(cvips_icc_shown(t[3], is_named))) ||
+            vips_dE76(lab, shown, &t[5], NULL) || vips_dE76(lab, t[4], &t[6], NULL) || vips_less(t[6], t[5], &t[7], NULL) ||
+            vips_ifthenelse(t[7], t[3], best, &t[8], NULL) || vips_ifthenelse(t[7], t[4], shown, &t[9], NULL))
+            break;
+        wanted = t[2];
+        best = t[8];
+        shown = t[9];
+    }
+    if (best) g_object_ref(best);
+    g_object_unref(context);
+    return best;
+}
+
 /// From libvips' own profile `from` to the profile in `profile`; where that has no bytes, to libvips' own CMYK.
 static inline VipsImage *cvips_icc_to_profile(VipsImage *in, const char *from, const void *profile, size_t size, int depth) {
     VipsImage *connected = NULL, *named = NULL, *out = NULL;
     if (vips_icc_import(in, &connected, "input_profile", from, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) return NULL;
     if (!vips_copy(connected, &named, NULL)) {
-        if (size) {
-            vips_image_set_blob_copy(named, VIPS_META_ICC_NAME, profile, size);
-            if (vips_icc_export(named, &out, "depth", (int)depth, "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) out = NULL;
-        } else if (vips_icc_export(named, &out, "output_profile", "cmyk", "depth", (int)depth,
-                                   "intent", (int)VIPS_INTENT_RELATIVE, "black_point_compensation", (gboolean)TRUE, NULL)) {
-            out = NULL;
-        }
+        if (size) vips_image_set_blob_copy(named, VIPS_META_ICC_NAME, profile, size);
+        out = cvips_icc_invert(named, !size, depth);
         g_object_unref(named);
     }
     g_object_unref(connected);

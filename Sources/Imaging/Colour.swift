@@ -103,7 +103,9 @@ extension Picture {
     }
 
     private static func sRGB(_ image: VipsPicture, as space: VipsInterpretation) throws -> PixelBuffer {
-        try image.map { cvips_colourspace($0, space) }.integerPixels()
+        let pixels = try image.map { cvips_colourspace($0, space) }.integerPixels()
+        guard pixels.channels == 1 || pixels.channels == 3 else { throw AcuityError(.image, "\(pixels.channels) channels of floats are not understood; grey or RGB are") }
+        return pixels
     }
 
     /// Floats are linear light, 0…1, unless a profile knows better.

@@ -102,19 +102,26 @@ struct UpToDate {
 
     /// Orientation and size among XMP's TIFF and EXIF properties, whether they are attributes or elements.
     func xmp(_ xmp: [UInt8]) -> [UInt8] {
-        var result = xmp
-        for (name, value) in [
+        let values = [
             ("tiff:Orientation", 1), ("tiff:ImageWidth", width), ("tiff:ImageLength", height), ("exif:PixelXDimension", width), ("exif:PixelYDimension", height),
-        ] {
-            for opening in ["=\"", "='", ">"] {
-                let mark = Array((name + opening).utf8)
-                var start = 0
-                while let found = result.firstRange(of: mark, from: start) {
-                    let end = result[found...].firstIndex { !(48...57).contains($0) } ?? result.endIndex
-                    if end > found { result.replaceSubrange(found..<end, with: Array(String(value).utf8)) }
-                    start = found
-                }
+        ]
+        let marks = values.flatMap { name, value in ["=\"", "='", ">"].map { (mark: Array((name + $0).utf8), value: Array(String(value).utf8)) } }
+        var result: [UInt8] = []
+        result.reserveCapacity(xmp.count)
+        var place = 0
+        while place < xmp.count {
+            let (byte, rest) = (xmp[place], xmp[place...])
+            // All names begin with one of two letters.
+            guard byte == UInt8(ascii: "t") || byte == UInt8(ascii: "e"), let found = marks.first(where: { rest.starts(with: $0.mark) }) else {
+                result.append(byte)
+                place += 1
+                continue
             }
+            result += found.mark
+            place += found.mark.count
+            let end = xmp[place...].firstIndex { !(48...57).contains($0) } ?? xmp.endIndex
+            if end > place { result += found.value }
+            place = end
         }
         return result
     }
@@ -150,16 +157,5 @@ extension TIFFDirectory {
     mutating func set(_ tag: UInt16, short value: Int, onlyIfThere: Bool) {
         if onlyIfThere, self[tag] == nil { return }
         replace(Entry(tag: tag, type: 3, count: 1, value: little(value, 2)))
-    }
-}
-
-extension [UInt8] {
-    /// Where what follows the next `mark` begins.
-    fileprivate func firstRange(of mark: [UInt8], from start: Int) -> Int? {
-        guard count >= mark.count else { return nil }
-        for place in stride(from: start, through: count - mark.count, by: 1) where self[place] == mark[0] && self[place..<place + mark.count].elementsEqual(mark) {
-            return place + mark.count
-        }
-        return nil
     }
 }

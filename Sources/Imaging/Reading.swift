@@ -30,6 +30,7 @@ final class PictureFile {
 
     init(contentsOf path: String, limits: ImageLimits) throws {
         try Vips.start()
+        Vips.forgetErrors()
         let file = try InputFile(path)
         do {
             (format, facts) = try PictureFile.judge(ByteReader(file))
@@ -46,6 +47,7 @@ final class PictureFile {
     /// - Parameter bytes: must outlive this value.
     init(bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws {
         try Vips.start()
+        Vips.forgetErrors()
         guard !bytes.isEmpty else { throw AcuityError(.image, "empty") }
         (format, facts) = try PictureFile.judge(ByteReader(bytes))
         guard let source = vips_source_new_from_memory(bytes.baseAddress, bytes.count) else { throw AcuityError(.image, Vips.takeError()) }

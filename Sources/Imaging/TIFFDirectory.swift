@@ -21,34 +21,41 @@ struct TIFFDirectory {
 
     subscript(tag: UInt16) -> Entry? { entries.first { $0.tag == tag } }
 
-    /// What of a TIFF's first directory belongs to EXIF and not to the coding of its pixels: description, make, model,
-    /// software, date, artist, host, rating, copyright, and the directories of EXIF and GPS.
-    static let descriptive: Set<UInt16> = [270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, 34665, 34853]
+    /// What of a TIFF's first directory belongs to EXIF and not to the coding of its pixels: names of document and page,
+    /// description, make, model, software, date, artist, host, rating, copyright, the directories of EXIF and GPS, and
+    /// Windows' title, comment, author, keywords and subject.
+    static let descriptive: Set<UInt16> = [
+        269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432, 34665, 34853, 40091, 40092, 40093, 40094, 40095,
+    ]
     private static let directories: Set<UInt16> = [34665, 34853, 40965]
+    /// Entries that are read, of all directories together: they may point at each other, 512 times each.
+    private static let most = 4096
 
     /// Reads the first directory of a TIFF structure; `nil` if there is none. BigTIFF is not read.
     init?(_ file: ByteReader) {
         guard file.size >= 8 else { return nil }
         let isLittle = file.text(0, 2) == "II"
         guard isLittle || file.text(0, 2) == "MM" else { return nil }
-        let reader = Reader(file: file, isLittle: isLittle)
+        var reader = Reader(file: file, isLittle: isLittle)
         guard reader.integer(2, 2) == 42 else { return nil }
-        self.init(reader, at: reader.integer(4, 4), depth: 0)
+        self.init(&reader, at: reader.integer(4, 4), depth: 0)
     }
 
-    private init(_ reader: Reader, at offset: Int, depth: Int) {
-        for index in 0..<min(reader.integer(offset, 2), 512) {
+    private init(_ reader: inout Reader, at offset: Int, depth: Int) {
+        for index in 0..<min(reader.integer(offset, 2), 512) where reader.entriesLeft > 0 {
+            reader.entriesLeft -= 1
             let place = offset + 2 + 12 * index
             let (tag, type, count) = (reader.integer(place, 2), reader.integer(place + 2, 2), reader.integer(place + 4, 4))
             let size = Self.size(of: UInt16(type))
-            guard size > 0, count > 0, count <= FileFacts.largest / size else { continue }
+            guard size > 0, count > 0, count <= min(FileFacts.largest, reader.bytesLeft) / size else { continue }
             let start = count * size <= 4 ? place + 8 : reader.integer(place + 8, 4)
             var entry = Entry(
                 tag: UInt16(tag), type: UInt16(type), count: count,
                 value: reader.value(at: start, count: count, size: type == 5 || type == 10 ? 4 : size, total: count * size))
             guard entry.value.count == count * size else { continue }
+            reader.bytesLeft -= count * size
             if Self.directories.contains(entry.tag), depth < 3, let target = entry.integer {
-                entry.directory = TIFFDirectory(reader, at: target, depth: depth + 1)
+                entry.directory = TIFFDirectory(&reader, at: target, depth: depth + 1)
             }
             entries.append(entry)
         }
@@ -98,6 +105,9 @@ struct TIFFDirectory {
     private struct Reader {
         let file: ByteReader
         let isLittle: Bool
+        var entriesLeft = TIFFDirectory.most
+        /// Of all values together: many entries may claim the same bytes.
+        var bytesLeft = 4 * FileFacts.largest
 
         func integer(_ offset: Int, _ count: Int) -> Int {
             let bytes = file.bytes(at: offset, count: count)

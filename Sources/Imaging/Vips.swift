@@ -15,6 +15,9 @@ enum Vips {
 
     private static let errors = Mutex(())
 
+    /// Forgets what libvips said about what came before: a file that was read in spite of it must not explain the next one's end.
+    static func forgetErrors() { errors.withLock { _ in vips_error_clear() } }
+
     /// Takes what libvips has to say about a failure. Its error buffer is one for the whole process, so under
     /// concurrency the text may belong to another picture: it explains, it never decides.
     static func takeError() -> String {

@@ -138,6 +138,38 @@ import Testing
         if let vips = Tool.vips { try vips.run(["copy", folder.path + "/a." + name, folder.path + "/v.v"]) }
     }
 
+    /// A file with some thirty fields of every kind, written by ExifTool, through every format: each is still there with the same
+    /// value, or its whole kind is missing and that was said.
+    @Test(.enabled(if: Tool.exiftool != nil, "exiftool is not installed"), arguments: holds.map(\.name)) func nothingIsLostUnsaid(_ name: String) throws {
+        guard ImageFormat(named: name)?.isWritable == true else { return }
+        let folder = try TemporaryFolder()
+        let exiftool = try #require(Tool.exiftool)
+        let source = try folder.file("rich.jpg", Self.jpeg())
+        try exiftool.run([
+            "-q", "-overwrite_original", "-EXIF:ImageDescription=Tür", "-EXIF:Copyright=© Ann", "-EXIF:UserComment=hällo", "-EXIF:DateTimeOriginal=2024:01:02 03:04:05",
+            "-EXIF:ISO=200", "-EXIF:ExposureTime=1/125", "-EXIF:FNumber=2.8", "-EXIF:GPSAltitude=100", "-EXIF:SubSecTimeOriginal=42", "-EXIF:OffsetTime=+01:00",
+            "-EXIF:XPTitle=Wörter", "-EXIF:XPKeywords=sea;light", "-EXIF:DocumentName=scan 7", "-EXIF:Artist=Ann Ärger", "-EXIF:Software=Gimp",
+            "-XMP-dc:Title=Der Titel", "-XMP-dc:Subject=a", "-XMP-dc:Subject=b", "-XMP-xmp:Rating=4", "-XMP-tiff:Make=Abc",
+            "-IPTC:CodedCharacterSet=UTF8", "-IPTC:Caption-Abstract=Ein Bild", "-IPTC:Keywords=sea", "-IPTC:Keywords=light", "-IPTC:City=Köln", source,
+        ])
+        // What describes the old pixels.
+        let changed: Set = ["Orientation", "ExifImageWidth", "ExifImageHeight", "YCbCrPositioning", "ImageWidth", "ImageHeight", "XMPToolkit", "Compression"]
+        func fields(_ path: String) throws -> [String: String] {
+            let text = try exiftool.run(["-j", "-G0", "-n", "-EXIF:all", "-XMP:all", "-IPTC:all", path])
+            let values = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])[0]
+            return values.filter { $0.key.contains(":") && !changed.contains(String($0.key.drop { $0 != ":" }.dropFirst())) }.mapValues { "\($0)" }
+        }
+        let before = try fields(source)
+        #expect(before.count >= 30)
+        let remarks = try Picture(contentsOf: source).write(to: folder.file("a." + name), options: .init())
+        let after = try fields(folder.path + "/a." + name)
+        let said = ["EXIF", "XMP", "IPTC"].filter { kind in remarks.contains { $0.contains("does not hold") && $0.contains(kind) } }
+        for (field, value) in before {
+            let kind = String(field.prefix { $0 != ":" })
+            #expect(said.contains(kind) ? after[field] == nil : after[field] == value, "\(name): \(field)")
+        }
+    }
+
     @Test func stripLeavesNothingButColours() throws {
         let folder = try TemporaryFolder()
         let picture = try Picture(data: Self.jpeg())
@@ -185,6 +217,43 @@ import Testing
         }
         #expect(try written("b.png", strip: false) == then)
         #expect(try written("c.png", strip: true)! > then)
+    }
+
+    /// Directories that point at each other 512 times each, and entries that all claim the same megabyte, cost neither time nor memory.
+    @Test(.timeLimit(.minutes(2))) func hostileDirectoriesAreCutShort() throws {
+        func directory(at offset: Int, tag: UInt16, type: UInt16, count: Int, value: Int) -> [UInt8] {
+            var entry = big16(tag)
+            entry += big16(type)
+            entry += big32(UInt32(count)) + big32(UInt32(value))
+            return big16(512) + (0..<512).flatMap { _ in entry } + big32(0)
+        }
+        // Each level's 512 entries lead to the next, which has 512 of its own: 2 to the power of 36 entries to whoever follows them all.
+        let size = 2 + 12 * 512 + 4
+        var loops = Array("MM\0*".utf8) + big32(8)
+        for level in 0..<4 { loops += directory(at: 8 + level * size, tag: 0x8769, type: 4, count: 1, value: 8 + (level + 1) * size) }
+        let claims = Array("MM\0*".utf8) + big32(8) + directory(at: 8, tag: 0x010E, type: 2, count: 1 << 20, value: 8 + size) + [UInt8](repeating: 65, count: 1 << 20)
+        let folder = try TemporaryFolder()
+        for exif in [loops, claims] {
+            let file = png(width: 1, height: 1, colourType: 0, rows: [9], extra: [("eXIf", exif)])
+            let picture = try Picture(data: file)
+            try picture.write(to: folder.file("a.tif"), options: .init(overwrite: true))
+            // A TIFF whose own directory is one of these is read or refused.
+            _ = try? Picture(data: exif)
+        }
+    }
+
+    /// A megabyte of XMP that names its orientation 30 000 times.
+    @Test(.timeLimit(.minutes(2))) func longXMPIsBroughtUpToDate() throws {
+        let folder = try TemporaryFolder()
+        let property = "tiff:Orientation=\"16\" tiff:ImageWidth='7' x "
+        let packet = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">" + String(repeating: property, count: 30_000) + "<exif:PixelYDimension>9</exif:PixelYDimension></x:xmpmeta>"
+        let chunk = Array("XML:com.adobe.xmp\0\0\0\0\0".utf8) + Array(packet.utf8)
+        let picture = try Picture(data: png(width: 3, height: 2, colourType: 0, rows: [1, 2, 3, 4, 5, 6], extra: [("iTXt", chunk)]))
+        try picture.write(to: folder.file("a.tif"))
+        let xmp = String(decoding: try #require(try Picture(contentsOf: folder.file("a.tif")).metadata?.xmp), as: UTF8.self)
+        let expected = packet.replacing("Orientation=\"16\"", with: "Orientation=\"1\"").replacing("ImageWidth='7'", with: "ImageWidth='3'")
+            .replacing("Dimension>9<", with: "Dimension>2<")
+        #expect(xmp == expected)
     }
 
     /// Damaged metadata never crashes; the picture is read, or refused in one line.

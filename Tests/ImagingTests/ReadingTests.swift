@@ -187,6 +187,17 @@ import Testing
         }
     }
 
+    /// Measurements in several channels, say, that call themselves grey.
+    @Test(arguments: [2, 3, 4, 5]) func greyOfSeveralChannelsIsReadOrRefused(_ channels: Int) throws {
+        let file = floatTIFF(width: 3, height: 2, samples: (0..<6 * channels).map { Float($0) / Float(6 * channels) }, channels: channels)
+        if channels == 2 {  // Grey with transparency.
+            let picture = try Picture(data: file)
+            #expect(picture.pixels.channels == 1 && picture.alpha != nil)
+        } else if let picture = try? Picture(data: file) {
+            #expect(picture.pixels.channels == 1 || picture.pixels.channels == 3)
+        }
+    }
+
     @Test func headersTellWithoutDecoding() throws {
         let folder = try TemporaryFolder()
         try PictureSequenceTests.animation().write(to: folder.file("a.gif"))

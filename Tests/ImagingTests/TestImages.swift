@@ -56,11 +56,11 @@ private func stored(_ raw: [UInt8]) -> [UInt8] {
     return zlib + big(b << 16 | a)
 }
 
-/// An uncompressed little-endian TIFF of one channel of floats.
-func floatTIFF(width: Int, height: Int, samples: [Float]) -> [UInt8] {
+/// An uncompressed little-endian TIFF of floats; grey, with whatever the channels after the first are.
+func floatTIFF(width: Int, height: Int, samples: [Float], channels: Int = 1) -> [UInt8] {
     let data = samples.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
     let entries: [(UInt16, UInt16, UInt32)] = [
-        (256, 4, UInt32(width)), (257, 4, UInt32(height)), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
+        (256, 4, UInt32(width)), (257, 4, UInt32(height)), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, UInt32(channels)),
         (278, 4, UInt32(height)), (279, 4, UInt32(data.count)), (339, 3, 3),
     ]
     var file = Array("II".utf8) + little(UInt16(42)) + little(UInt32(8 + data.count)) + data + little(UInt16(entries.count))
