@@ -1,0 +1,165 @@
+// SyntheticStrings: fonts by script, and words, numbers and marks to set in them; what is held out for evaluation.
+
+/// The two halves of everything that text is drawn from: no font's design and no word of a list is in both.
+public enum SyntheticSplit: String, Sendable, CaseIterable, Codable {
+    case training
+    case heldOut = "held-out"
+
+    /// The share that is held out.
+    static let fraction = 0.25
+
+    func contains(_ name: String) -> Bool { (Double(nameHash(name, seed: 8) >> 11) / Double(1 << 53) < Self.fraction) == (self == .heldOut) }
+}
+
+/// Scripts that text is drawn in.
+public enum SyntheticScript: String, Sendable, CaseIterable, Codable { case latin, cyrillic, greek }
+
+/// A font by its Pango description, with what it can write.
+public struct SyntheticFont: Sendable, Hashable {
+    /// E.g. `DejaVu Serif, Bold`, without a size.
+    public let description: String
+    /// The design that its family belongs to, in lower case, see ``design(of:)``.
+    public let design: String
+    public let scripts: Set<SyntheticScript>
+
+    public init(family: String, style: String = "", scripts: Set<SyntheticScript> = [.latin]) {
+        description = style.isEmpty ? family : "\(family), \(style)"
+        design = Self.design(of: family)
+        self.scripts = scripts
+    }
+
+    public var split: SyntheticSplit { SyntheticSplit.heldOut.contains(design) ? .heldOut : .training }
+
+    /// What families share their letters: the first two words of the name (`noto sans` for `Noto Sans Mono`), and one name for
+    /// the copies of one design, so that Helvetica under another name is not new to a network that has seen Helvetica.
+    public static func design(of family: String) -> String {
+        let words = family.lowercased().split { $0 == " " || $0 == "-" }.prefix(2).joined(separator: " ")
+        return copies[words] ?? words
+    }
+
+    private static let copies: [String: String] = [
+        "freesans": "helvetica", "nimbus sans": "helvetica", "tex gyreheros": "helvetica", "texgyreheros": "helvetica", "liberation sans": "helvetica",
+        "arimo": "helvetica", "freeserif": "times", "nimbus roman": "times", "texgyretermes": "times", "liberation serif": "times", "tinos": "times",
+        "freemono": "courier", "nimbus mono": "courier", "texgyrecursor": "courier", "liberation mono": "courier", "cousine": "courier",
+        "urw gothic": "avant garde", "texgyreadventor": "avant garde", "urw bookman": "bookman", "texgyrebonum": "bookman", "p052": "palatino",
+        "texgyrepagella": "palatino", "c059": "schoolbook", "texgyreschola": "schoolbook", "z003": "chancery", "texgyrechorus": "chancery",
+        "carlito": "lato", "lato": "lato", "gentium": "gentium", "gentium basic": "gentium", "gentium book": "gentium", "charis sil": "charter",
+        "hack": "dejavu sans", "bitstream vera": "dejavu sans", "dejavu math": "dejavu serif", "droid sans": "open sans", "noto sans": "open sans",
+        "eb garamond": "garamond", "ebgaramond": "garamond", "linux libertine": "libertine", "linux biolinum": "biolinum",
+    ].merging(["eb garamond12": "garamond", "eb garamond08": "garamond"]) { first, _ in first }
+
+    /// One of the fonts that write a script, every design as likely.
+    static func choose(from fonts: [SyntheticFont], script: SyntheticScript, using random: inout SplitMix) -> SyntheticFont? {
+        let able = fonts.filter { $0.scripts.contains(script) }
+        guard let design = Set(able.map(\.design)).sorted().randomElement(using: &random) else { return nil }
+        return able.filter { $0.design == design }.randomElement(using: &random)
+    }
+}
+
+/// Draws what is written: words of a language, numbers, marks and codes.
+public struct SyntheticStrings: Sendable {
+    public let split: SyntheticSplit
+    private let lists: [SyntheticWords.Language: [String]]
+
+    public init(_ split: SyntheticSplit) {
+        self.split = split
+        lists = SyntheticWords.lists.mapValues { list in list.filter { split.contains($0.lowercased()) } }
+    }
+
+    public func language(of script: SyntheticScript, using random: inout SplitMix) -> SyntheticWords.Language {
+        let languages = SyntheticWords.Language.allCases.filter { $0.script == script }
+        // English is as frequent as all other languages of its script.
+        if script == .latin, Bool.random(using: &random) { return .english }
+        return languages.randomElement(using: &random) ?? .english
+    }
+
+    /// Words, numbers and marks, about as many letters as asked for.
+    public func line(letters: Int, language: SyntheticWords.Language, using random: inout SplitMix) -> String {
+        var words: [String] = []
+        var count = 0
+        while count < letters {
+            let word = word(language, using: &random)
+            words.append(word)
+            count += word.count + 1
+        }
+        let text = words.joined(separator: " ")
+        return Double.random(in: 0..<1, using: &random) < 0.1 ? text.uppercased() : text
+    }
+
+    /// Words of the list alone, the first with a capital: what a reader of that language reads best.
+    public func plainLine(letters: Int, language: SyntheticWords.Language, using random: inout SplitMix) -> String {
+        var (words, count): ([String], Int) = ([], 0)
+        while count < letters {
+            let word = lists[language]?.randomElement(using: &random) ?? "word"
+            // Every seventh is a number, as on labels.
+            words.append(!words.isEmpty && Int.random(in: 0..<7, using: &random) == 0 ? digits(1...4, using: &random) : words.isEmpty ? capitalised(word) : word)
+            count += (words.last?.count ?? 0) + 1
+        }
+        return words.joined(separator: " ")
+    }
+
+    public func word(_ language: SyntheticWords.Language, using random: inout SplitMix) -> String {
+        func listed() -> String { lists[language]?.randomElement(using: &random) ?? "word" }
+        switch Double.random(in: 0..<1, using: &random) {
+        case ..<0.5:
+            let word = listed()
+            return Double.random(in: 0..<1, using: &random) < 0.2 ? capitalised(word) : word
+        case ..<0.68: return invented(language.script, using: &random)
+        case ..<0.78: return digits(1...6, using: &random)
+        case ..<0.9: return formatted(using: &random)
+        default:
+            let word = listed()
+            let mark = Self.marks.randomElement(using: &random) ?? "·"
+            return ["(\(word))", "“\(word)”", "„\(word)“", "«\(word)»", "\(word),", "\(word).", "\(word):", "\(word);", "\(word)!", "\(word)?", "#\(word)", "\(word)–\(word)",
+                "‘\(word)’", "[\(digits(1...2, using: &random))]", mark, "\(word)\(mark)", "\(word)/\(word)", "*\(word)", "{\(word)}", "<\(word)>"].randomElement(using: &random) ?? word
+        }
+    }
+
+    private func capitalised(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
+
+    private func digits(_ count: ClosedRange<Int>, using random: inout SplitMix) -> String {
+        String((0..<Int.random(in: count, using: &random)).map { _ in "0123456789".randomElement(using: &random) ?? "0" })
+    }
+
+    /// Prices, dates, addresses, codes.
+    private func formatted(using random: inout SplitMix) -> String {
+        func d(_ count: Int) -> String { digits(count...count, using: &random) }
+        func name() -> String { invented(.latin, using: &random, plain: true) }
+        let codes = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        switch Int.random(in: 0..<16, using: &random) {
+        case 0: return "\(digits(1...3, using: &random)).\(d(2)) €"
+        case 1: return "$\(digits(1...4, using: &random))"
+        case 2: return "\(d(2)):\(d(2))"
+        case 3: return "\(d(2))/\(d(2))/\(d(4))"
+        case 4: return "\(digits(1...2, using: &random)) %"
+        case 5: return "\(d(4))-\(d(2))-\(d(2))"
+        case 6: return "\(name())@\(name()).org"
+        case 7: return "www.\(name()).com"
+        case 8: return "+\(d(2)) \(d(3)) \(d(4))"
+        case 9: return String((0..<Int.random(in: 3...8, using: &random)).map { _ in codes.randomElement(using: &random) ?? "X" })
+        case 10: return "\(digits(1...3, using: &random)),\(d(2))"
+        case 11: return "v\(d(1)).\(d(1)).\(d(2))"
+        case 12: return "0x" + String((0..<4).map { _ in "0123456789abcdef".randomElement(using: &random) ?? "0" })
+        case 13: return "\(digits(1...3, using: &random))\(["kg", "mm", "°C", "km/h", "ml", "GB", "px", "V", "Hz"].randomElement(using: &random) ?? "m")"
+        case 14: return "\(name())_\(name())=\(d(1));"
+        default: return "№\(d(3))"
+        }
+    }
+
+    /// A pronounceable word that no list has.
+    private func invented(_ script: SyntheticScript, using random: inout SplitMix, plain: Bool = false) -> String {
+        let (consonants, vowels, ends): (String, String, String)
+        switch script {
+        case .latin: (consonants, vowels, ends) = plain ? ("bcdfghjklmnpqrstvwxyz", "aeiou", "lmnrstx") : ("bcdfghjklmnpqrstvwxyzčćçďđłñňřśšťžźż", "aeiouaeiouäöüéèåøæâêîôûëïáíóúýœàùãõąęůőűğıș", "lmnrstxßß")
+        case .cyrillic: (consonants, vowels, ends) = ("бвгджзклмнпрстфхцчшщѓќљњџґ", "аеиоуыэюяёіїєй", "лмнрстйь")
+        case .greek: (consonants, vowels, ends) = ("βγδζθκλμνξπρστφχψ", "αεηιουωάέήίόύώ", "νςρξ")
+        }
+        let word = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+            String(consonants.randomElement(using: &random) ?? "b") + String(vowels.randomElement(using: &random) ?? "a")
+                + (Int.random(in: 0..<3, using: &random) == 0 ? String(ends.randomElement(using: &random) ?? "n") : "")
+        }.joined()
+        return !plain && Int.random(in: 0..<4, using: &random) == 0 ? word.uppercased() : word
+    }
+
+    private static let marks = "§ © ® ™ € £ ¥ ° ± × ÷ ≤ ≥ ≈ → ← • … « » ½ ¼ & @ # % * + = / \\ | ~ ^ _ $ ¶ † ✓ µ Ω ∞ √ ¿ ¡ — –".split(separator: " ").map(String.init)
+}
