@@ -91,7 +91,7 @@ public struct Tesseract: Sendable {
 
     /// The words in Tesseract's table; lines that are none are passed over.
     /// - Parameter pages: how many pictures it is about; words of others are dropped.
-    static func words(_ table: String, pages: Int) -> [[ReadWord]] {
+    package static func words(_ table: String, pages: Int) -> [[ReadWord]] {
         var result = [[ReadWord]](repeating: [], count: pages)
         for line in table.split(whereSeparator: \.isNewline) {
             // level page block paragraph line word left top width height confidence text

@@ -1,14 +1,14 @@
 // Homography: how a plane looks from aside, for text in perspective.
 
 /// A projective map of the plane.
-struct Homography {
-    typealias Point = Canvas.Point
-    typealias Row = SIMD3<Float>
+package struct Homography {
+    package typealias Point = SIMD2<Float>
+    private typealias Row = SIMD3<Float>
 
     private let rows: (Row, Row, Row)
 
     /// Takes the corners (0, 0), (1, 0), (1, 1), (0, 1) to the four given ones (Heckbert 1989, §2.2.3).
-    init(unitSquareTo corners: [Point]) {
+    package init(unitSquareTo corners: [Point]) {
         let (a, b, c, d) = (corners[0], corners[1], corners[2], corners[3])
         let (sum, one, two) = (a - b + c - d, b - c, d - c)
         let determinant = one.x * two.y - two.x * one.y
@@ -21,13 +21,13 @@ struct Homography {
 
     private init(rows: (Row, Row, Row)) { self.rows = rows }
 
-    func callAsFunction(_ point: Point) -> Point {
+    package func callAsFunction(_ point: Point) -> Point {
         let p = Row(point.x, point.y, 1)
         return Point((rows.0 * p).sum(), (rows.1 * p).sum()) / (rows.2 * p).sum()
     }
 
     /// The way back, by the adjugate: scale does not matter.
-    var inverse: Homography {
+    package var inverse: Homography {
         func cross(_ a: Row, _ b: Row) -> Row { Row(a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x) }
         let columns = (cross(rows.1, rows.2), cross(rows.2, rows.0), cross(rows.0, rows.1))
         return Homography(rows: (

@@ -8,7 +8,8 @@ public enum SyntheticSplit: String, Sendable, CaseIterable, Codable {
     /// The share that is held out.
     static let fraction = 0.25
 
-    func contains(_ name: String) -> Bool { (Double(nameHash(name, seed: 8) >> 11) / Double(1 << 53) < Self.fraction) == (self == .heldOut) }
+    /// Whether a design or a word, in lower case, is of this part; its name alone decides.
+    public func contains(_ name: String) -> Bool { (Double(nameHash(name, seed: 8) >> 11) / Double(1 << 53) < Self.fraction) == (self == .heldOut) }
 }
 
 /// Scripts that text is drawn in.
@@ -26,6 +27,23 @@ public struct SyntheticFont: Sendable, Hashable {
         description = style.isEmpty ? family : "\(family), \(style)"
         design = Self.design(of: family)
         self.scripts = scripts
+    }
+
+    /// The text fonts of a list; those of symbols and mathematics are left out.
+    /// - Parameter list: lines of family, style and languages (`en|fr|…`), separated by tabs, as fontconfig gives them; others are passed over.
+    public static func listed(_ list: String) -> [SyntheticFont] {
+        let excluded = ["symbol", "dingbat", "emoji", "d050000", "icon", "music", "math"]
+        var seen = Set<SyntheticFont>()
+        for line in list.split(separator: "\n") {
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3, !fields[0].isEmpty, !excluded.contains(where: { fields[0].lowercased().contains($0) }) else { continue }
+            let languages = Set(fields[2].split(separator: "|"))
+            var scripts: Set<SyntheticScript> = [.latin]
+            if languages.contains("ru") { scripts.insert(.cyrillic) }
+            if languages.contains("el") { scripts.insert(.greek) }
+            seen.insert(SyntheticFont(family: fields[0], style: fields[1], scripts: scripts))
+        }
+        return seen.sorted { $0.description < $1.description }
     }
 
     public var split: SyntheticSplit { SyntheticSplit.heldOut.contains(design) ? .heldOut : .training }
@@ -59,7 +77,8 @@ public struct SyntheticFont: Sendable, Hashable {
 /// Draws what is written: words of a language, numbers, marks and codes.
 public struct SyntheticStrings: Sendable {
     public let split: SyntheticSplit
-    private let lists: [SyntheticWords.Language: [String]]
+    /// The words of the part, by language.
+    public let lists: [SyntheticWords.Language: [String]]
 
     public init(_ split: SyntheticSplit) {
         self.split = split
