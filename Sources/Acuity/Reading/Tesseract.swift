@@ -64,7 +64,7 @@ public struct Tesseract: Sendable {
         version = String(words[1].drop { $0 == "v" })
         let list = try Self.run(program, ["--list-langs"])
         languages = (list.output + "\n" + list.errors).split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { !$0.isEmpty && !$0.contains(" ") && $0 != "osd" }.sorted()
+            .filter { !$0.isEmpty && !$0.contains(where: { $0 == " " || $0 == ":" }) && $0 != "osd" }.sorted()
     }
 
     /// Reads pictures, all of one language and layout, in one go and on one thread.

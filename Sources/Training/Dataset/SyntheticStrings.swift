@@ -48,23 +48,27 @@ public struct SyntheticFont: Sendable, Hashable {
 
     public var split: SyntheticSplit { SyntheticSplit.heldOut.contains(design) ? .heldOut : .training }
 
-    /// What families share their letters: the first two words of the name (`noto sans` for `Noto Sans Mono`), and one name for
-    /// the copies of one design, so that Helvetica under another name is not new to a network that has seen Helvetica.
+    /// What families share their letters: the first two words of the name (`noto sans` for `Noto Sans Mono`; of TeX Gyre's, three), and one
+    /// name for the copies of one design, so that Helvetica under another name is not new to a network that has seen Helvetica.
     public static func design(of family: String) -> String {
-        let words = family.lowercased().split { $0 == " " || $0 == "-" }.prefix(2).joined(separator: " ")
-        return copies[words] ?? words
+        let words = family.lowercased().split { $0 == " " || $0 == "-" }
+        let name = words.prefix(words.starts(with: ["tex", "gyre"]) ? 3 : 2).joined(separator: " ")
+        return copies[name] ?? name
     }
 
+    /// Free copies under the name of URW's, and variants that have a family name of their own.
     private static let copies: [String: String] = [
-        "freesans": "helvetica", "nimbus sans": "helvetica", "tex gyreheros": "helvetica", "texgyreheros": "helvetica", "liberation sans": "helvetica",
-        "arimo": "helvetica", "freeserif": "times", "nimbus roman": "times", "texgyretermes": "times", "liberation serif": "times", "tinos": "times",
-        "freemono": "courier", "nimbus mono": "courier", "texgyrecursor": "courier", "liberation mono": "courier", "cousine": "courier",
-        "urw gothic": "avant garde", "texgyreadventor": "avant garde", "urw bookman": "bookman", "texgyrebonum": "bookman", "p052": "palatino",
-        "texgyrepagella": "palatino", "c059": "schoolbook", "texgyreschola": "schoolbook", "z003": "chancery", "texgyrechorus": "chancery",
-        "carlito": "lato", "lato": "lato", "gentium": "gentium", "gentium basic": "gentium", "gentium book": "gentium", "charis sil": "charter",
-        "hack": "dejavu sans", "bitstream vera": "dejavu sans", "dejavu math": "dejavu serif", "droid sans": "open sans", "noto sans": "open sans",
-        "eb garamond": "garamond", "ebgaramond": "garamond", "linux libertine": "libertine", "linux biolinum": "biolinum",
-    ].merging(["eb garamond12": "garamond", "eb garamond08": "garamond"]) { first, _ in first }
+        "freesans": "nimbus sans", "tex gyre heros": "nimbus sans", "liberation sans": "nimbus sans", "arimo": "nimbus sans",
+        "freeserif": "nimbus roman", "tex gyre termes": "nimbus roman", "liberation serif": "nimbus roman", "tinos": "nimbus roman",
+        "freemono": "courier", "nimbus mono": "courier", "tex gyre cursor": "courier", "liberation mono": "courier", "cousine": "courier",
+        "tex gyre adventor": "urw gothic", "urw bookman": "bookman", "tex gyre bonum": "bookman", "p052": "palatino", "tex gyre pagella": "palatino",
+        "c059": "schoolbook", "tex gyre schola": "schoolbook", "z003": "zapf chancery", "tex gyre chorus": "zapf chancery",
+        "carlito": "lato", "gentiumalt": "gentium", "gentium basic": "gentium", "gentium book": "gentium", "charis sil": "charter",
+        "hack": "dejavu sans", "bitstream vera": "dejavu sans", "droid sans": "open sans", "noto sans": "open sans",
+        "eb garamond12": "garamond", "eb garamond08": "garamond", "eb garamond": "garamond", "linux libertine": "libertine", "linux biolinum": "biolinum",
+        "quicksand light": "quicksand", "quicksand medium": "quicksand", "roboto condensed": "roboto", "lato black": "lato", "lato light": "lato",
+        "inter display": "inter", "verana sans": "verana", "b612 mono": "b612", "monoisome": "monoid",
+    ]
 
     /// One of the fonts that write a script, every design as likely.
     static func choose(from fonts: [SyntheticFont], script: SyntheticScript, using random: inout SplitMix) -> SyntheticFont? {

@@ -6,7 +6,7 @@ import Training
 @Suite struct HomographyTests {
     private let corners: [SIMD2<Float>] = [[3, 5], [90, -4], [80, 70], [-10, 60]]
 
-    @Test func corners() {
+    @Test func cornersGoWhereTheyAreTold() {
         let map = Homography(unitSquareTo: corners)
         for (corner, place) in zip([[0, 0], [1, 0], [1, 1], [0, 1]] as [SIMD2<Float>], corners) {
             let found = map(corner)

@@ -25,7 +25,7 @@ private let hasText = TextRendering.isAvailable
         for seed in 0..<20 {
             let picture = try draw(.lineart, seed: UInt64(seed))
             #expect(picture.bytes.count == 128 * 128 * 3 && picture.labels.isEmpty)
-            #expect(Set(picture.bytes).count > 4, "ink and antialiased edges")
+            #expect(Set(picture.bytes).count > 1, "ink")
             pictures.insert(picture.bytes)
         }
         #expect(pictures.count == 20)
