@@ -32,13 +32,14 @@ struct DatasetCommand: AsyncParsableCommand {
 
     enum Shrink: String, ExpressibleByArgument, CaseIterable { case auto, never, always }
     enum Drawing: String, ExpressibleByArgument, CaseIterable {
-        case text, logos, lineart
+        case text, logos, lineart, charts
 
         var kind: SyntheticPicture.Kind {
             switch self {
             case .text: .text
             case .logos: .logos
             case .lineart: .lineart
+            case .charts: .charts
             }
         }
     }
@@ -112,8 +113,17 @@ struct DatasetCommand: AsyncParsableCommand {
     @Option(help: "A picture (PNG, JPEG, …) of crops kept and left out, with the reasons.")
     var contactSheet: String?
 
-    @Option(help: "Draw the pictures instead: text, logos or lineart.")
+    @Option(help: "Draw the pictures instead: text, logos, lineart or charts.")
     var synthetic: Drawing?
+
+    @Option(help: ArgumentHelp("Height of a drawn x in pixels (default 5-24).", valueName: "low-high"))
+    var xHeight: String?
+
+    @Flag(help: "Draw with the fonts and words that training never sees.")
+    var heldOut = false
+
+    @Option(help: "A shard of photographs to write on.")
+    var backgrounds: String?
 
     @Option(help: "How many pictures to draw.")
     var count: Int?
@@ -143,13 +153,16 @@ struct DatasetCommand: AsyncParsableCommand {
         _ = try licenceNumbers()
         if synthetic == nil {
             if folders.isEmpty { throw ValidationError("name a folder of pictures, or --synthetic") }
-            if count != nil { throw ValidationError("--count goes with --synthetic") }
+            if count != nil || xHeight != nil || heldOut || backgrounds != nil {
+                throw ValidationError("--count, --x-height, --held-out and --backgrounds go with --synthetic")
+            }
         } else {
             if !folders.isEmpty { throw ValidationError("--synthetic takes no folders") }
             guard let count, (1...10_000_000).contains(count) else { throw ValidationError("--synthetic needs --count, 1 to 10000000") }
-            if whole || classic || wantsValidation || hardestHalf || !coco.isEmpty || !split.isEmpty {
-                throw ValidationError("--synthetic goes with --output, --count, --crop, --seed and --contact-sheet only")
+            if classic || wantsValidation || hardestHalf || !coco.isEmpty || !split.isEmpty {
+                throw ValidationError("--synthetic takes no choice of crops and no split")
             }
+            _ = try letterHeights()
             if crop < 64 { throw ValidationError("--crop is at least 64 with --synthetic") }
         }
         if whole, classic || hardestHalf || wantsValidation { throw ValidationError("--whole takes no choice of crops and no split") }
@@ -169,6 +182,16 @@ struct DatasetCommand: AsyncParsableCommand {
             }
         }
         return (training, validation)
+    }
+
+    /// Heights of a drawn x in pixels.
+    func letterHeights() throws -> ClosedRange<Float> {
+        guard let xHeight else { return 5...24 }
+        let ends = xHeight.split(separator: "-", omittingEmptySubsequences: false).map { Float($0) }
+        guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 3, low <= high, high <= 400 else {
+            throw ValidationError("--x-height is two numbers such as 5-24, 3 to 400")
+        }
+        return low...high
     }
 
     func licenceNumbers() throws -> Set<Int>? {

@@ -98,6 +98,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         // Found out now, not after a minute of measuring.
         guard FileManager.default.isWritableFile(atPath: models) else { throw AcuityError(.file, "\(models): no such folder, or not to be written into") }
         let shipped = try Release.shippedCard(name: name, scale: scale, in: models)
+        let tesseract = ReleaseProfile(profile).misreading == nil ? nil : try Tesseract()
 
         guard let purpose = purpose ?? shipped?.purpose else { throw AcuityError(.usage, "--purpose is needed for a new model") }
         guard let trainingData = trainingData ?? shipped?.trainingData else {
@@ -118,9 +119,10 @@ struct ReleaseCommand: AsyncParsableCommand {
         let gate = ReleaseGate(ReleaseProfile(profile))
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
         let contaminated = try trainedOn(metadata, sets: held + real)
-        let findings = try await gate.measure(
+        var findings = try await gate.measure(
             scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, shipped: shippedEnlarging(stem, scale: scale),
             progress: { report("measuring: \($0)") })
+        if let tesseract { findings += try await gate.profile.readings(scale: scale, enlarge: try enlarging(model, depth: .eight), tesseract: tesseract) { report("measuring: \($0)") } }
         var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: contaminated)
         if let missing = missingSources(metadata) { shortcomings.insert(missing, at: 0) }
 
@@ -171,10 +173,10 @@ struct ReleaseCommand: AsyncParsableCommand {
     }
 
     /// The pipeline as it will be with the card that the model is to have.
-    private func enlarging(_ model: Model) throws -> Enlarging {
+    private func enlarging(_ model: Model, depth: PixelBuffer.Depth = .sixteen) throws -> Enlarging {
         let scale = model.network.scale
         return try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), locksColour: profile == .restore || profile == .gan)
-            .enlarging(depth: .sixteen)
+            .enlarging(depth: depth)
     }
 
     /// The model that would be replaced, to compare speeds; nil when there is none.

@@ -56,6 +56,13 @@ extension ReleaseGate {
             Finding(
                 "letters", "text_psnr_y", "PSNR-Y", psnr.own, unit: "dB", images: letters.count, lanczos: psnr.lanczos,
                 .above(psnr.lanczos + profile.textGain, why: "Lanczos-3's figure \(signed(profile.textGain)) dB")))
+        if let width = profile.stepWidth {
+            findings.append(
+                Finding(
+                    "hard steps", "step_width", "width of a hard step", try await EdgeMeasures.stepWidth(scale: scale, enlarge: enlarge), unit: "pixels",
+                    digits: 2, images: 1, lanczos: try await EdgeMeasures.stepWidth(scale: scale, enlarge: lanczos),
+                    .atMost(width, why: "edges one pixel wide stay so")))
+        }
         return findings
     }
 

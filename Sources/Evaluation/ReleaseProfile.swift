@@ -42,6 +42,10 @@ public struct ReleaseProfile: Sendable {
     public var moire: Double
     /// PSNR-Y on drawn letters less Lanczos-3's, decibel, more than.
     public var textGain: Double
+    /// Width of a hard step after enlarging, pixels, at most; nil: not measured.
+    public var stepWidth: Double?
+    /// Letters that Tesseract reads wrong, as a share of Lanczos-3's, at most; nil: nothing is read.
+    public var misreading: Double?
     /// NIQE-own on real pictures less Lanczos-3's, at most.
     public var naturalness: Double
     /// Time against the shipped model of the same name, at most.
@@ -67,9 +71,10 @@ public struct ReleaseProfile: Sendable {
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.3, 4, 8, -3, -0.5)
             criterion = .naturalness
         case .text:
-            (gain, similarityGain, consistency, realConsistency) = (-1.5, nil, 30, 26)
+            (gain, similarityGain, consistency, realConsistency) = (0, 0, 30, 26)
             (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 1, 0.3, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 2, 4, 2, 2)
+            (stepWidth, misreading) = (1, 0.5)
             criterion = .text
         }
     }

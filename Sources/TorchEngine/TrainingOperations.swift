@@ -55,6 +55,18 @@ extension TorchTensor {
         try runtime.tensor { table.charbonnier(handle, target.handle, epsilon, $0, $1) }
     }
 
+    /// L1 between Sobel's horizontal and vertical derivatives of every channel, in intensity per pixel, borders repeated. On a processor the
+    /// target passes no gradient.
+    public func gradientL1(to target: TorchTensor) throws -> TorchTensor {
+        try runtime.tensor { table.gradient_l1(handle, target.handle, $0, $1) }
+    }
+
+    /// Mean of e·|self − target|, e being the target's edges, 0…1: the largest step from a pixel to the next, over all channels and both
+    /// axes, one pixel widened to every side.
+    public func edgeL1(to target: TorchTensor) throws -> TorchTensor {
+        try runtime.tensor { table.edge_l1(handle, target.handle, $0, $1) }
+    }
+
     /// Mean absolute difference as a multiple of the target's mean magnitude.
     public func relativeL1(to target: TorchTensor) throws -> TorchTensor {
         try runtime.tensor { table.relative_l1(handle, target.handle, $0, $1) }

@@ -1,4 +1,4 @@
-// FrozenNetworks: networks that take part in a loss and do not learn: the teacher, AESOP's autoencoder, Sobel's operator.
+// FrozenNetworks: networks that take part in a loss and do not learn: the teacher and AESOP's autoencoder.
 
 package import SuperResolution
 package import TorchEngine
@@ -45,24 +45,6 @@ package final class Autoencoder {
         let matrix = try TorchTensor(Resampling.bicubic.matrix(from: side, to: side / decoder.network.scale), device: device, runtime: runtime)
         matrices[side] = matrix
         return matrix
-    }
-}
-
-/// Sobel's horizontal and vertical derivatives of every channel, borders replicated.
-package final class SobelGradient {
-    private let kernel: TorchTensor
-    private let channels: Int
-
-    package init(channels: Int, device: String, runtime: TorchRuntime) throws {
-        let pair: [Float] = [-1, 0, 1, -2, 0, 2, -1, 0, 1] + [-1, -2, -1, 0, 0, 0, 1, 2, 1]
-        let values = (0..<channels).flatMap { _ in pair.map { $0 / 8 } }
-        kernel = try TorchTensor(Tensor(shape: [2 * channels, 1, 3, 3], values: values), device: device, runtime: runtime)
-        self.channels = channels
-    }
-
-    /// N×C×H×W → N×2C×H×W, in intensity per pixel.
-    package func callAsFunction(_ x: TorchTensor) throws -> TorchTensor {
-        try x.convolution(kernel, bias: nil, groups: channels, padding: .replicate)
     }
 }
 

@@ -74,7 +74,6 @@ package final class GeneratorLoss {
         }
         let autoencoder = try losses.autoencoder.map { try Autoencoder($0.weights, network: network, precision: recipe.precision, device: device, runtime: runtime) }
         let teacher = try recipe.teacher.map { try Teacher($0, network: network, precision: recipe.precision, device: device, runtime: runtime) }
-        let sobel = losses.gradient == nil ? nil : try SobelGradient(channels: network.colour == .luma ? 1 : 3, device: device, runtime: runtime)
 
         func verdicts(_ s: LossSample) throws -> Adversary.Verdicts {
             guard let verdicts = s.verdicts else { throw AcuityError(.training, "the discriminator was not asked") }
@@ -87,7 +86,8 @@ package final class GeneratorLoss {
             "autoencoder": { s in try autoencoder.map { try $0(s.output).l1(to: $0(s.target)) } },
             "teacher": { s in try teacher.map { try s.output.l1(to: $0(s.low)) } },
             "fft": { try $0.output.spectrum().l1(to: $0.target.spectrum()) },
-            "gradient": { s in try sobel.map { try $0(s.output).l1(to: $0(s.target)) } },
+            "gradient": { try $0.output.gradientL1(to: $0.target) },
+            "edge": { try $0.output.edgeL1(to: $0.target) },
             "perceptual": { s in try features?.loss(s.output, to: s.target) },
             "artefact": { s in
                 let map = try s.output.artefactMap(target: s.target, average: average(s.low))

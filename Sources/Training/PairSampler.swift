@@ -24,14 +24,17 @@ package final class PairSampler {
     private let crops: CropShards
     private let degrader: Degrader
     private let network: Network
+    private let turns: Bool
     private let device: String
     private let runtime: TorchRuntime
     /// On a GPU all crops, so that a step copies next to nothing from the host.
     private var resident: TorchTensor?
 
-    package init(_ crops: CropShards, degradation: Degradation, network: Network, device: String, runtime: TorchRuntime) {
+    /// - Parameter turns: see ``Recipe/turn``.
+    package init(_ crops: CropShards, degradation: Degradation, network: Network, turns: Bool = true, device: String, runtime: TorchRuntime) {
         self.crops = crops
         self.network = network
+        self.turns = turns
         self.device = device
         self.runtime = runtime
         degrader = Degrader(degradation, scale: network.scale, device: device, runtime: runtime)
@@ -119,12 +122,12 @@ package final class PairSampler {
     /// batch×side×side×3 bytes on the device.
     private func patches(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TorchTensor {
         guard device != "cpu" else {
-            let bytes = try crops.batch(batch, side: side, smooth: smooth, using: &random)
+            let bytes = try crops.batch(batch, side: side, smooth: smooth, turns: turns, using: &random)
             return try TorchTensor(bytes: bytes, shape: [batch, side, side, 3], device: device, runtime: runtime)
         }
         let source = try resident ?? crops.tensor(device: device, runtime: runtime)
         resident = source
-        return try crops.draw(batch, side: side, smooth: smooth, using: &random).patches(of: source, side: side)
+        return try crops.draw(batch, side: side, smooth: smooth, turns: turns, using: &random).patches(of: source, side: side)
     }
 }
 

@@ -26,6 +26,8 @@ public struct Recipe: Sendable, Codable {
     /// Fraction of the patches, in the second half of the run, that are drawn as flat colours and gradients, so that flat
     /// areas stay flat; 0 is none.
     public var smooth: Double
+    /// Whether patches are turned and mirrored at random (default true); text is not to be read in mirrors.
+    public var turn: Bool
     /// How low resolution is made: `"bicubic"`, or an object with a name and what differs from the published settings:
     /// `{"name": "real-esrgan", "first": {"jpeg": [10, 95]}}`; see docs/degradations.md.
     public var degradation: Degradation
@@ -121,7 +123,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, degradation, loss, losses, teacher
+        case name, architecture, scale, minutes, batch, patch, smooth, turn, degradation, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -147,6 +149,7 @@ public struct Recipe: Sendable, Codable {
             patch = try c.decode([PatchStage].self, forKey: .patch)
         }
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
+        turn = try c.decodeIfPresent(Bool.self, forKey: .turn) ?? true
         degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
@@ -181,6 +184,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(batch, forKey: .batch)
         try c.encode(patch, forKey: .patch)
         try c.encode(smooth, forKey: .smooth)
+        try c.encode(turn, forKey: .turn)
         try c.encode(degradation, forKey: .degradation)
         // Never both: the two exclude each other.
         if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }

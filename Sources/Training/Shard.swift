@@ -131,21 +131,23 @@ public struct CropShards: Sendable {
     /// Draws random patches, each turned or mirrored one of the eight ways at random.
     /// - Parameter smooth: the probability that a patch is drawn as a smooth field of colour instead: photographs hold
     ///   few of them, and without any a network leaves a faint pattern on flat areas.
-    package func draw(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> [Draw] {
+    /// - Parameter turns: whether patches are turned and mirrored; the same crops and places are drawn either way.
+    package func draw(_ batch: Int, side: Int, smooth: Double, turns: Bool = true, using random: inout SplitMix) throws -> [Draw] {
         guard side > 0, side <= size else { throw AcuityError(.training, "patches of \(side) pixels do not fit crops of \(size)") }
         return (0..<batch).map { _ in
             if smooth > 0, Double.random(in: 0..<1, using: &random) < smooth { return .field(corners: Self.drawCorners(using: &random)) }
             let crop = Int.random(in: 0..<count, using: &random)
             let x = Int.random(in: 0...(size - side), using: &random)
             let y = Int.random(in: 0...(size - side), using: &random)
-            return .patch(.init(crop: crop, x: x, y: y, turn: Int.random(in: 0..<8, using: &random)))
+            let turn = Int.random(in: 0..<8, using: &random)
+            return .patch(.init(crop: crop, x: x, y: y, turn: turns ? turn : 0))
         }
     }
 
-    /// Draws a batch as ``draw(_:side:smooth:using:)`` does and copies its pixels.
+    /// Draws a batch as ``draw(_:side:smooth:turns:using:)`` does and copies its pixels.
     /// - Returns: `batch × side × side × 3` bytes.
-    public func batch(_ batch: Int, side: Int, smooth: Double = 0, using random: inout SplitMix) throws -> [UInt8] {
-        let draws = try draw(batch, side: side, smooth: smooth, using: &random)
+    public func batch(_ batch: Int, side: Int, smooth: Double = 0, turns: Bool = true, using random: inout SplitMix) throws -> [UInt8] {
+        let draws = try draw(batch, side: side, smooth: smooth, turns: turns, using: &random)
         let patchBytes = side * side * 3
         return [UInt8](unsafeUninitializedCapacity: batch * patchBytes) { buffer, initialised in
             guard let target = buffer.baseAddress else { return }

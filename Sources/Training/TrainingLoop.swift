@@ -102,7 +102,7 @@ public func train(
     for stage in recipe.patch where stage.side * recipe.scale > crops.size {
         throw AcuityError(.training, "\(recipe.name): patches of \(stage.side) × \(recipe.scale) pixels do not fit crops of \(crops.size)")
     }
-    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
+    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, turns: recipe.turn, device: device, runtime: runtime)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
     state.sampler = sampler
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {

@@ -212,6 +212,8 @@ import Training
         ["-o", "s"], ["a", "-o", "s", "--crop", "3"], ["a", "-o", "s", "--validation", "0.1"], ["a", "-o", "s", "--split", "test=x"], ["a", "-o", "s", "--licence", "4"],
         ["a", "-o", "s", "--validation", "0.1", "--validation-output", "s"], ["--synthetic", "text", "-o", "s"], ["a", "--synthetic", "text", "--count", "3", "-o", "s"],
         ["a", "-o", "s", "--whole", "--classic"], ["a", "-o", "s", "--duplicate-distance", "16"], ["--synthetic", "poems", "--count", "3", "-o", "s"],
+        ["a", "-o", "s", "--held-out"], ["a", "-o", "s", "--x-height", "5-9"], ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "9"],
+        ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "9-5"], ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "1-5"],
     ])
     func wrongUsage(_ arguments: [String]) throws {
         let run = try Command.run(["dataset"] + arguments, in: folder.url)
@@ -235,6 +237,20 @@ import Training
         #expect(labels.count == 6 && labels.allSatisfy { !$0.isEmpty && $0.allSatisfy { ($0["text"] as? String)?.isEmpty == false && $0["width"] is Int } })
         #expect(try summary(text)["labels"] as? Int == labels.reduce(0) { $0 + $1.count })
         #expect(try CropShards([folder.url.appendingPathComponent("t.safetensors").path]).count == 6)
+    }
+
+    /// Held-out pictures share no word with the others, whole ones are named, and photographs under text are sources.
+    @Test(.enabled(if: TextRendering.isAvailable, "needs a libvips that draws text")) func heldOutText() throws {
+        for seed in 0..<4 { try put(photo(UInt64(seed), 160, 160), "a/\(seed).png") }
+        #expect(try dataset("a", "-o", "p.safetensors", "--crop", "128").status == 0)
+        let run = try dataset("--synthetic", "text", "--count", "5", "--crop", "128", "--x-height", "8-12", "--backgrounds", "p.safetensors", "-o", "t.safetensors")
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try shard("t.safetensors").metadata["acuity.sources"] == shard("p.safetensors").metadata["acuity.sources"])
+        let other = try dataset("--synthetic", "charts", "--count", "3", "--crop", "128", "--held-out", "--whole", "-o", "v.safetensors")
+        #expect(other.status == 0, "\(other.errors)")
+        #expect(try images("v.safetensors") == ["charts-00000", "charts-00001", "charts-00002"])
+        let wrong = try dataset("--synthetic", "text", "--count", "5", "--crop", "64", "--backgrounds", "p.safetensors", "-o", "u.safetensors")
+        #expect(wrong.status == 1 && wrong.errors.contains("--backgrounds holds crops of 128 pixels, not 64"))
     }
 
     /// A limit on the size of files stands for a full disk.

@@ -53,6 +53,20 @@ import Training
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.appendingPathComponent("Models").path).isEmpty)
     }
 
+    /// The profile for text has lines read. A reader that reads nothing leaves every letter wrong, as many as after Lanczos-3 and not half of them.
+    @Test func textIsRead() throws {
+        let folder = try scene()
+        let without = try Command.run(arguments + ["--profile", "text"], in: folder.url, environment: ["ACUITY_TESSERACT": "/nowhere/reader"])
+        #expect(without.status == 1 && without.errorLines == ["acuity: /nowhere/reader: no such program (ACUITY_TESSERACT)"])
+        guard TextRendering.isAvailable else { return }
+        let reader = folder.url.appendingPathComponent("reader").path
+        try folder.write(Data("#!/bin/sh\n[ \"$1\" = --version ] && echo 'tesseract 5.9'\n[ \"$1\" = --list-langs ] && echo eng\nexit 0\n".utf8), "reader")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: reader)
+        let run = try Command.run(arguments + ["--profile", "text"], in: folder.url, environment: ["ACUITY_TESSERACT": reader])
+        #expect(run.status == 1 && (run.errors.contains("lines: letters read wrong 100.0 %, at most 50.0 %") || run.errors.contains("no font that training never sees")), "\(run.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.appendingPathComponent("Models").path).isEmpty)
+    }
+
     @Test func refusesATint() throws {
         let folder = try scene(bias: 0.02)
         let run = try Command.run(arguments, in: folder.url)

@@ -107,6 +107,13 @@ struct SafetensorsTests {
         #expect(throws: AcuityError.self) { try writer.add("c", Tensor(shape: [1], values: [1]), as: .bf16) }
     }
 
+    /// What a run saves to go on from holds its running average too, and that is the model.
+    @Test func averageOfARun() throws {
+        var writer = SafetensorsWriter()
+        for (prefix, value) in [("weights/", Float(1)), ("average/", 2), ("adam/first/", 3)] { try writer.add(prefix + "body.0.weight", Tensor(shape: [1], values: [value])) }
+        #expect(try Checkpoint(writer.data(), name: "run").weights == ["body.0.weight": Tensor(shape: [1], values: [2])])
+    }
+
     @Test func filesRoundTripMappedAndRead() throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "acuity-\(UInt64.random(in: 0 ... .max)).safetensors").path
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -18,7 +18,7 @@ private func reason(_ body: () throws -> Void) -> String {
 }
 
 @Suite struct DegradationSettings {
-    @Test(arguments: ["bicubic", "classical", "bsrgan", "real-esrgan", "camera", "screenshot"])
+    @Test(arguments: ["bicubic", "classical", "bsrgan", "real-esrgan", "camera", "screenshot", "print"])
     func everyModelSurvivesJSON(name: String) throws {
         let plain = try parse("\"\(name)\"")
         #expect(plain.name == name)
@@ -36,7 +36,7 @@ private func reason(_ body: () throws -> Void) -> String {
     }
 
     @Test(arguments: [
-        (#""blurry""#, "no degradation blurry; known are bicubic, classical, bsrgan, real-esrgan, camera, screenshot"),
+        (#""blurry""#, "no degradation blurry; known are bicubic, classical, bsrgan, real-esrgan, camera, screenshot, print"),
         (#"{"sharpen": true}"#, "needs a name"),
         ("3", "a name or an object"),
         (#"{"name": "real-esrgan", "sharpness": 1}"#, "unknown key sharpness in degradation real-esrgan"),
@@ -49,6 +49,8 @@ private func reason(_ body: () throws -> Void) -> String {
         (#"{"name": "camera", "defocus": "yes"}"#, "defocus"),
         (#"{"name": "screenshot", "zooms": []}"#, "zooms"),
         (#"{"name": "bsrgan", "independent_noise": 0, "grey_noise": 0, "correlated_noise": 0}"#, "not all 0"),
+        (#"{"name": "print", "area": 0, "bicubic": 0, "bilinear": 0, "nearest": 0}"#, "not all 0"),
+        (#"{"name": "print", "screen": {"zooms": [0]}}"#, "zooms are factors"),
         (#"{"name": "bicubic", "scale": 2}"#, "unknown key scale"),
         ("{", "test:"),
     ])
@@ -73,6 +75,31 @@ private func reason(_ body: () throws -> Void) -> String {
     private func records(_ model: some DegradationModel, batch: Int = 2, scale: Int = 4, count: Int = 2000) -> [DegradationRecord] {
         var random = SplitMix(seed: 11)
         return (0..<count).map { _ in model.draw(batch: batch, height: 216, width: 240, scale: scale, using: &random) }
+    }
+
+    /// The shares that are set, within four standard deviations of 2000 draws, and the order of the steps.
+    @Test func printIsAsSet() throws {
+        let records = records(PrintModel())
+        let clean = records.filter { $0.steps == [.bicubic(scale: 4)] }.count
+        #expect(abs(Double(clean) / 2000 - 0.3) < 0.041)
+        var (blurred, compressed, palettes, single) = (0, 0, 0, 0)
+        var methods: [Interpolation: Int] = [:]
+        for record in records where record.steps.count > 1 {
+            let resizes = record.steps.compactMap { if case .resize(let width, let height, let method, _) = $0 { (width, height, method) } else { nil } }
+            #expect(resizes.last?.0 == 60 && resizes.last?.1 == 54)
+            for case .jpeg(let quality, _) in record.steps { #expect(quality.allSatisfy { (20...95).contains($0) }) }
+            if record.steps.contains(where: { if case .palette = $0 { true } else { false } }) { palettes += 1 }
+            if record.steps.contains(where: { if case .jpeg = $0 { true } else { false } }) { compressed += 1 }
+            if case .blur(let kernels) = record.steps[0] {
+                blurred += 1
+                #expect(kernels.allSatisfy { $0.sigma[0] == $0.sigma[1] && (0.6...2).contains($0.sigma[0]) })
+            }
+            if resizes.count == 1 {
+                single += 1
+                methods[resizes[0].2, default: 0] += 1
+            }
+        }
+        #expect(methods.count == 4 && Double(methods[.area, default: 0]) / Double(single) > 0.33 && blurred > 300 && compressed > 600 && palettes > 80)
     }
 
     /// Real-ESRGAN's published probabilities and ranges, within four standard deviations of 2000 draws.
@@ -155,6 +182,8 @@ private func reason(_ body: () throws -> Void) -> String {
             let (h, w) = (height / scale * scale, width / scale * scale)
             for _ in 0..<50 {
                 let record = type.init().draw(batch: 3, height: h, width: w, scale: scale, using: &random)
+                // The protocol's own reduction says its scale.
+                if record.steps == [.bicubic(scale: scale)] { continue }
                 let last = record.steps.last { if case .resize = $0 { true } else { false } }
                 guard case .resize(let lowWidth, let lowHeight, _, _)? = last else {
                     Issue.record("\(type.name) does not resize")

@@ -20,10 +20,20 @@ import Training
         let recipe = try Recipe(contentsOf: folder.recipe())
         #expect(recipe.patch == [Recipe.PatchStage(until: 1, side: 12)])
         #expect(recipe.ema == 0.999 && recipe.finalRate == 0.01 && recipe.seed == 1 && recipe.mseFraction == 0 && recipe.warmStart == nil)
+        #expect(recipe.turn && recipe.losses == nil)
         #expect(recipe.optimiser.betas == [0.9, 0.99] && recipe.optimiser.muonRate == 0.005 && recipe.optimiser.momentum == 0.95)
         #expect(try recipe.network().scale == 2)
         let half = try Recipe(contentsOf: folder.recipe(["precision": String?.none]))
         #expect(half.precision == .bf16)
+    }
+
+    @Test func textIsNotTurned() throws {
+        let recipe = try Recipe(contentsOf: folder.recipe(["turn": false, "loss": Any?.none, "losses": ["l1": 1, "gradient": 0.5, "edge": 0.25]]))
+        #expect(!recipe.turn && recipe.losses?.edge == 0.25)
+        let again = try JSONDecoder().decode(Recipe.self, from: JSONEncoder().encode(recipe))
+        #expect(!again.turn && again.losses == recipe.losses)
+        #expect(try refusal(["turn": 2]).contains("turn"))
+        #expect(try refusal(["loss": Any?.none, "losses": ["l1": 1, "edge": -1]]).contains("a share is not negative"))
     }
 
     @Test func stages() throws {

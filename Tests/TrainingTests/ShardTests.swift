@@ -56,6 +56,20 @@ import Training
     }
 
     /// Smooth patches are flat or bilinear: along a row and a column the second differences are rounding alone.
+    /// As large as the crop a patch can only be the crop itself, unless it is turned.
+    @Test func unturnedPatches() throws {
+        let folder = try Folder()
+        let writer = try ShardWriter(path: folder.file("s"), cropSize: 16)
+        let bytes = drawing(width: 16, height: 16, seed: 3)
+        try writer.append(crop: (0, 0), of: bytes, width: 16)
+        try writer.finish()
+        let crops = try CropShards([folder.file("s")])
+        var random = SplitMix(seed: 5)
+        #expect(try crops.batch(9, side: 16, turns: false, using: &random) == (0..<9).flatMap { _ in bytes })
+        random = SplitMix(seed: 5)
+        #expect(try crops.batch(9, side: 16, using: &random) != (0..<9).flatMap { _ in bytes })
+    }
+
     @Test func smoothPatches() throws {
         let side = 24
         let writer = try ShardWriter(path: folder.file("crops.safetensors"), cropSize: side)

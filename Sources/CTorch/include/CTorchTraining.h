@@ -26,6 +26,10 @@ typedef struct {
     AcuityStatus (*stack)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL scalars, int32_t count, AcuityResult out, char *error);
     /// Mean of √((a − b)² + ε²).
     AcuityStatus (*charbonnier)(const AcuityTensor *a, const AcuityTensor *b, double epsilon, AcuityResult out, char *error);
+    /// Mean magnitude of Sobel's derivatives of a − b, borders repeated.
+    AcuityStatus (*gradient_l1)(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error);
+    /// Mean of e·|a − b|, e from 0 to 1 being where b has edges; see TrainingOperations.swift.
+    AcuityStatus (*edge_l1)(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error);
     /// Mean of |a − b| divided by that of |b|; no gradient for the divisor.
     AcuityStatus (*relative_l1)(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error);
     /// Mean binary cross-entropy of logits against 1 (`real`) or 0.

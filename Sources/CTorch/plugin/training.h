@@ -1,6 +1,7 @@
 // Training: losses, discriminators and whatever else only a training step needs.
 #pragma once
 
+#include "cpu_losses.h"
 #include "support.h"
 
 namespace {
@@ -173,7 +174,7 @@ AcuityStatus einsum(const char *equation, AcuityTensor *const *tensors, int32_t 
 const AcuityTrainingTable trainingTable = {
     detach,
     watch, backwardTo,
-    meanOf, normOf, stackOf, charbonnier, relativeL1, logistic, crossEntropy, sigmoidMean,
+    meanOf, normOf, stackOf, charbonnier, gradientL1, edgeL1, relativeL1, logistic, crossEntropy, sigmoidMean,
     spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, batches, pool, unitChannels,
     batchNorm, spectralNorm,
     einsum,

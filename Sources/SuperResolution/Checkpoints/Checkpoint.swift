@@ -29,8 +29,14 @@ public struct Checkpoint: Sendable {
         } else {
             let file = try SafetensorsFile(data, name: name)
             (format, metadata) = (.safetensors, file.metadata)
-            weights = Self.withoutModulePrefix(try file.weights())
+            weights = Self.withoutModulePrefix(Self.averageOfRun(try file.weights()))
         }
+    }
+
+    /// A run's own checkpoint holds the running average, which is what would be released, beside all that goes on from there.
+    private static func averageOfRun(_ weights: StateDict) -> StateDict {
+        let average = weights.filter { $0.key.hasPrefix("average/") }
+        return average.isEmpty ? weights : StateDict(uniqueKeysWithValues: average.map { (String($0.key.dropFirst(8)), $0.value) })
     }
 
     /// `DataParallel` puts `module.` before every key.

@@ -17,6 +17,17 @@ struct Canvas {
         pixels = [Colour](repeating: colour, count: width * height)
     }
 
+    /// - Returns: nil for another number of bytes than `height × width × 3`.
+    init?(width: Int, height: Int, bytes: [UInt8]) {
+        guard bytes.count == width * height * 3 else { return nil }
+        self.width = width
+        self.height = height
+        pixels = (0..<(width * height)).map { index -> Colour in
+            let first = 3 * index
+            return Colour(Float(bytes[first]), Float(bytes[first + 1]), Float(bytes[first + 2]))
+        }
+    }
+
     /// What a shape is filled with.
     enum Paint {
         case solid(Colour)
@@ -53,15 +64,81 @@ struct Canvas {
     }
 
     /// Blends in a mask of coverage, its top left corner at `x`, `y`; what lies outside is dropped.
-    mutating func draw(_ mask: TextMask, x left: Int, y top: Int, _ paint: Paint) {
+    mutating func draw(_ mask: TextMask, x left: Int, y top: Int, _ paint: Paint, opacity: Float = 1) {
         for row in 0..<mask.height where (0..<height).contains(top + row) {
             for column in 0..<mask.width where (0..<width).contains(left + column) {
-                let coverage = Float(mask.coverage[row * mask.width + column]) / 255
+                let coverage = Float(mask.coverage[row * mask.width + column]) / 255 * opacity
                 let index = (top + row) * width + left + column
                 let colour = paint.colour(at: Point(Float(left + column) + 0.5, Float(top + row) + 0.5))
                 if coverage > 0 { pixels[index] += (colour - pixels[index]) * coverage }
             }
         }
+    }
+
+    /// Blends in a mask whose corners (top left, top right, bottom right, bottom left) are drawn to the given ones.
+    mutating func draw(_ mask: TextMask, corners: [Point], _ paint: Paint, opacity: Float = 1) {
+        let back = Homography(unitSquareTo: corners).inverse
+        let low = corners.reduce(corners[0]) { pointwiseMin($0, $1) }
+        let high = corners.reduce(corners[0]) { pointwiseMax($0, $1) }
+        let (x0, x1) = Canvas.range(low.x, high.x, width)
+        let (y0, y1) = Canvas.range(low.y, high.y, height)
+        guard x0 < x1, y0 < y1 else { return }
+        for y in y0..<y1 {
+            for x in x0..<x1 {
+                var sum: Float = 0
+                for sample in 0..<9 {
+                    let place = back(Point(Float(x) + (Float(sample % 3) + 0.5) / 3, Float(y) + (Float(sample / 3) + 0.5) / 3))
+                    let (column, row) = (Int(max(-1e6, min(1e6, place.x * Float(mask.width))).rounded(.down)), Int(max(-1e6, min(1e6, place.y * Float(mask.height))).rounded(.down)))
+                    if (0..<mask.width).contains(column), (0..<mask.height).contains(row) { sum += Float(mask.coverage[row * mask.width + column]) }
+                }
+                let coverage = sum / 9 / 255 * opacity
+                let index = y * width + x
+                if coverage > 0 { pixels[index] += (paint.colour(at: Point(Float(x) + 0.5, Float(y) + 0.5)) - pixels[index]) * coverage }
+            }
+        }
+    }
+
+    /// Blends in a rectangle on whole pixels.
+    mutating func fill(x left: Int, y top: Int, width across: Int, height down: Int, _ colour: Colour, opacity: Float = 1) {
+        for y in max(0, top)..<max(0, top, min(height, top + down)) {
+            for x in max(0, left)..<max(0, left, min(width, left + across)) { pixels[y * width + x] += (colour - pixels[y * width + x]) * opacity }
+        }
+    }
+
+    /// The mean colour of what a rectangle covers; of everything where it covers nothing.
+    func mean(x left: Int, y top: Int, width across: Int, height down: Int) -> Colour {
+        var (sum, count) = (Colour.zero, Float(0))
+        for y in max(0, top)..<max(0, top, min(height, top + down)) {
+            for x in max(0, left)..<max(0, left, min(width, left + across)) {
+                sum += pixels[y * width + x]
+                count += 1
+            }
+        }
+        return count > 0 ? sum / count : pixels.reduce(Colour.zero, +) / Float(max(1, pixels.count))
+    }
+
+    /// A square picture whose point (x, y), 0…1, shows this one at `view(x, y)`; nine samples a pixel, edges repeated.
+    func seen(through view: Homography, side: Int) -> Canvas {
+        var result = Canvas(width: side, height: side)
+        for y in 0..<side {
+            for x in 0..<side {
+                var sum = Colour.zero
+                for sample in 0..<9 {
+                    let at = view(Point(Float(x) + (Float(sample % 3) + 0.5) / 3, Float(y) + (Float(sample / 3) + 0.5) / 3) / Float(side))
+                    let (column, row) = (Int(max(0, min(Float(width - 1), at.x))), Int(max(0, min(Float(height - 1), at.y))))
+                    sum += pixels[row * width + column]
+                }
+                result.pixels[y * side + x] = sum / 9
+            }
+        }
+        return result
+    }
+
+    /// A square of it, which must lie inside.
+    func window(x: Int, y: Int, side: Int) -> Canvas {
+        var result = Canvas(width: side, height: side)
+        for row in 0..<side { result.pixels.replaceSubrange(row * side..<(row + 1) * side, with: pixels[((y + row) * width + x)..<((y + row) * width + x + side)]) }
+        return result
     }
 
     /// `height × width × 3`.
@@ -190,5 +267,16 @@ public struct TextMask: Sendable {
         self.width = width
         self.height = height
         self.coverage = coverage
+    }
+
+    /// Means over squares of `factor` pixels, the first of which begins `x`, `y` pixels before the mask.
+    func reduced(by factor: Int, x left: Int, y top: Int) -> TextMask? {
+        let (across, down) = ((width + left + factor - 1) / factor, (height + top + factor - 1) / factor)
+        var sums = [Int](repeating: 0, count: across * down)
+        for y in 0..<height {
+            for x in 0..<width { sums[(y + top) / factor * across + (x + left) / factor] += Int(coverage[y * width + x]) }
+        }
+        let area = factor * factor
+        return TextMask(width: across, height: down, coverage: sums.map { UInt8(($0 + area / 2) / area) })
     }
 }

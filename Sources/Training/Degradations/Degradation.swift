@@ -37,7 +37,7 @@ public struct Degradation: Sendable, Codable {
 
     /// All models, in the order of the documentation.
     public static let models: [any DegradationModel.Type] = [
-        BicubicModel.self, ClassicalModel.self, BSRGANModel.self, RealESRGANModel.self, CameraModel.self, ScreenshotModel.self,
+        BicubicModel.self, ClassicalModel.self, BSRGANModel.self, RealESRGANModel.self, CameraModel.self, ScreenshotModel.self, PrintModel.self,
     ]
 
     /// - Throws: ``AcuityError`` with code `.training` for settings out of range.

