@@ -11,11 +11,6 @@ extension Upscaler {
     /// Whether a file should be enlarged row by row: large, and in formats that are read and written so.
     package func goesByRows(_ header: PictureHeader, to format: ImageFormat, options: Picture.WritingOptions) throws -> Bool {
         let size = try outputSize(width: header.width, height: header.height)
-        if format == .deepZoom {
-            // The other way does not write it.
-            guard !isSeamless else { throw AcuityError(.usage, "seamless: a texture cannot be written as Deep Zoom; png and tif hold it") }
-            return true
-        }
         return header.frames == 1 && !isSeamless && size.width * size.height >= Self.manyPixels && header.format.isReadByRows
             && PictureRowsWriter.writes(format, options)
     }

@@ -63,6 +63,26 @@ static const unsigned char srcnn_x4_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/text-x2.safetensors") == 1 && __has_embed("../../Models/text-x2.json") == 1
+#define HAS_TEXT_X2
+static const unsigned char text_x2_weights[] = {
+#embed "../../Models/text-x2.safetensors"
+};
+static const unsigned char text_x2_card[] = {
+#embed "../../Models/text-x2.json"
+};
+#endif
+
+#if __has_embed("../../Models/text-x4.safetensors") == 1 && __has_embed("../../Models/text-x4.json") == 1
+#define HAS_TEXT_X4
+static const unsigned char text_x4_weights[] = {
+#embed "../../Models/text-x4.safetensors"
+};
+static const unsigned char text_x4_card[] = {
+#embed "../../Models/text-x4.json"
+};
+#endif
+
 #define MODEL(name, scale) \
     {#name, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
 
@@ -84,6 +104,12 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_SRCNN_X4
     MODEL(srcnn, 4)
+#endif
+#ifdef HAS_TEXT_X2
+    MODEL(text, 2)
+#endif
+#ifdef HAS_TEXT_X4
+    MODEL(text, 4)
 #endif
     {0},  // C has no empty arrays.
 };

@@ -39,7 +39,6 @@ extension Picture {
     static func write(_ sequence: PictureSequence, to path: String, options: WritingOptions) throws -> [String] {
         try Vips.start()
         let format = try format(for: path, options: options)
-        guard format != .deepZoom else { throw AcuityError(.usage, "\(path): Deep Zoom is written row by row only") }
         var sequence = sequence
         var remarks = sequence.pictures[0].remarks
         if sequence.pictures.count > 1, !format.holdsSequences {
@@ -48,7 +47,14 @@ extension Picture {
         }
         let first = sequence.pictures[0]
         try first.checkWriting(to: path, options: options, width: first.width, height: first.height)
-        let file = try OutputFile(path, overwrite: options.overwrite, protecting: first.origin.map { [$0] } ?? [])
+        let protected = first.origin.map { [$0] } ?? []
+        if format == .deepZoom {
+            let folder = try DeepZoomOutput(path, overwrite: options.overwrite, protecting: protected)
+            remarks += try sequence.encode(as: format, options: options, quality: nil) { cvips_save_to_file(format.saver, $0, folder.temporaryBase, $1) }
+            try folder.commit()
+            return remarks
+        }
+        let file = try OutputFile(path, overwrite: options.overwrite, protecting: protected)
         do {
             if let most = options.targetBytes {
                 let (bytes, more) = try sequence.encoded(as: format, options: options, within: most - first.embeddedLater(in: format, options: options))
@@ -57,7 +63,7 @@ extension Picture {
             } else {
                 guard let target = vips_target_new_to_descriptor(file.descriptor) else { throw AcuityError(.file, Vips.takeError()) }
                 defer { g_object_unref(target) }
-                remarks += try sequence.encode(as: format, options: options, quality: nil, into: target)
+                remarks += try sequence.encode(as: format, options: options, quality: nil) { cvips_save(format.saver, $0, target, $1) }
             }
             if format == .webp, sequence.pictures.count > 1 { try file.correctExifHeight(from: first.height * sequence.pictures.count, to: first.height) }
             if !options.strip { remarks += try first.completeMetadata(of: file, format: format, options: options, size: (first.width, first.height)) }
@@ -89,7 +95,7 @@ extension PictureSequence {
     fileprivate func encoded(as format: ImageFormat, options: Picture.WritingOptions, quality: Int?) throws -> (bytes: [UInt8], remarks: [String]) {
         guard let target = vips_target_new_to_memory() else { throw AcuityError(.file, Vips.takeError()) }
         defer { g_object_unref(target) }
-        let remarks = try encode(as: format, options: options, quality: quality, into: target)
+        let remarks = try encode(as: format, options: options, quality: quality) { cvips_save(format.saver, $0, target, $1) }
         guard let blob = cvips_written(target) else { throw AcuityError(.file, Vips.takeError()) }
         defer { cvips_free_blob(blob) }
         var length = 0
@@ -117,10 +123,11 @@ extension PictureSequence {
         return result
     }
 
-    /// Encodes all pictures into a target.
+    /// Encodes all pictures.
+    /// - Parameter save: runs the format's saver with these options; 0 if all went well.
     /// - Returns: what became of their colours, where that is worth a word.
     fileprivate func encode(
-        as format: ImageFormat, options: Picture.WritingOptions, quality: Int?, into target: UnsafeMutablePointer<VipsTarget>
+        as format: ImageFormat, options: Picture.WritingOptions, quality: Int?, save: (UnsafeMutablePointer<VipsImage>, String) -> Int32
     ) throws -> [String] {
         let samples = pictures.map { $0.samples(in: format) }
         let bits = samples.map(\.bits).max() ?? 8
@@ -145,7 +152,7 @@ extension PictureSequence {
             }
             let arguments = options.arguments(
                 for: format, quality: quality, bits: bits, isGrey: frames[0].bands == 1, isFloat: isFloat, isLarge: bytes.count > 3_000_000_000, hasAlpha: pictures[0].alpha != nil)
-            guard cvips_save(format.saver, image.pointer, target, arguments) == 0 else { throw AcuityError(.file, Vips.takeError()) }
+            guard save(image.pointer, arguments) == 0 else { throw AcuityError(.file, Vips.takeError()) }
         }
         return remarks
     }

@@ -126,6 +126,10 @@ import Testing
             #expect(try Picture(contentsOf: folder + "map_files/0/0_0.\(ending)").width == 1)
         }
         await #expect(throws: AcuityError.self) { try await upscaler.upscale(PictureRows(contentsOf: folder + "in.png"), to: folder + "map.dzi", options: .init()) }
+        // The same from memory.
+        let before = try Data(contentsOf: URL(fileURLWithPath: folder + "map_files/10/1_1.png"))
+        try await upscaler.upscale(PictureSequence(contentsOf: folder + "in.png")).write(to: folder + "map.dzi", options: .init(quality: 60, overwrite: true))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder + "map_files/10/1_1.png")) == before)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["in.png", "map.dzi", "map_files"])
     }
 }
