@@ -68,7 +68,7 @@ out=$log/formats.txt status=0
 "$acuity" upscale "$root/Examples/logo.png" -o "$work/a.png" -n lanczos3 -s 0.5
 # A thread may let go of its last picture just after the count: what is lost for good is lost every time.
 attempt() {
-    local try one=$log/command.txt
+    local try one=$log/one-command.txt
     for try in 1 2 3; do
         VIPS_LEAK=1 "$acuity" "$@" >"$one" 2>&1 && [[ $(alive "$one") == 0 ]] && break
         [[ $(reports "$one") == 0 ]] || break
