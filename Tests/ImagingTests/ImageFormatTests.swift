@@ -14,7 +14,7 @@ import Testing
         return PixelBuffer(Raster(width: 40, height: 24, channels: channels, samples: samples), depth: depth)
     }
 
-    /// Debian's libvips knows them all; elsewhere some may be missing, and that is said.  Deep Zoom is only written.
+    /// Debian's libvips knows them all; elsewhere some may be missing, and that is said. Deep Zoom is only written.
     @Test(arguments: ImageFormat.allCases.filter { $0 != .deepZoom }) func everyFormatIsWrittenAndRead(_ format: ImageFormat) throws {
         guard format.isWritable else {
             print("SKIPPED: \(format.name) cannot be written by the libvips here")
