@@ -25,6 +25,9 @@ struct TurnsCommand: AsyncParsableCommand {
     @Option(help: "Width and height of the input in pixels.")
     var side = 256
 
+    @Option(help: "Height of the input in pixels, where it is another.")
+    var height: Int?
+
     @Option(help: "The input as raw 32-bit floats: rows of interleaved samples, 0…1. Mid-grey if not given.")
     var input: String?
 
@@ -35,7 +38,9 @@ struct TurnsCommand: AsyncParsableCommand {
     var threads: Int?
 
     func run() async throws {
-        guard (1...8192).contains(side) else { throw AcuityError(.usage, "side \(side): must be 1 to 8192 pixels") }
+        for length in [side, height ?? side] where !(1...8192).contains(length) {
+            throw AcuityError(.usage, "side \(length): must be 1 to 8192 pixels")
+        }
         guard case .network(let engine, let models) = try Upscaler.Method.named(model, threads: threads) else {
             throw AcuityError(.usage, "model \(model): not a network")
         }
@@ -61,14 +66,15 @@ struct TurnsCommand: AsyncParsableCommand {
     }
 
     private func raster(channels: Int) throws -> Raster {
-        guard let input else { return Raster(width: side, height: side, channels: channels, filledWith: 0.5) }
-        let count = side * side * channels
+        let height = height ?? side
+        guard let input else { return Raster(width: side, height: height, channels: channels, filledWith: 0.5) }
+        let count = side * height * channels
         guard let data = FileManager.default.contents(atPath: input), data.count == 4 * count else {
             throw AcuityError(.file, "\(input): not \(count) floats")
         }
         var samples = [Float](repeating: 0, count: count)
         _ = samples.withUnsafeMutableBytes { data.copyBytes(to: $0) }
-        return Raster(width: side, height: side, channels: channels, samples: samples)
+        return Raster(width: side, height: height, channels: channels, samples: samples)
     }
 
     /// The reader waits for every line.

@@ -17,6 +17,11 @@ typedef struct job {
     struct job *next;
 } job;
 
+// Alone in its cache line.
+typedef struct {
+    _Alignas(64) _Atomic int64_t value;
+} counter;
+
 struct acuity_pool {
     int32_t threads;
     _Atomic int32_t alive;  // Threads that have not ended; the last frees the pool.
@@ -25,9 +30,9 @@ struct acuity_pool {
     pthread_cond_t release;  // The barrier's generation has changed.
     job *first, *last;       // Under the mutex.
     bool released;           // Under the mutex.
-    _Alignas(64) _Atomic int64_t next;
     _Alignas(64) _Atomic int32_t arrived;
     _Alignas(64) _Atomic uint32_t generation;
+    counter next[];  // By thread.
 };
 
 // Long enough for the usual wait at the end of a strip, short enough not to burn a core that others need.
@@ -41,7 +46,7 @@ static inline void pause_briefly(void) {
 
 static void release_all(acuity_pool *pool, uint32_t generation) {
     atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    for (int32_t i = 0; i < pool->threads; i++) atomic_store_explicit(&pool->next[i].value, 0, memory_order_relaxed);
     pthread_mutex_lock(&pool->mutex);
     atomic_store_explicit(&pool->generation, generation + 1, memory_order_release);
     pthread_cond_broadcast(&pool->release);
@@ -68,7 +73,9 @@ void acuity_pool_barrier(acuity_pool *pool) {
     if (arrive(pool, &generation)) release_all(pool, generation);
 }
 
-int64_t acuity_pool_next(acuity_pool *pool) { return atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed); }
+int64_t acuity_pool_next(acuity_pool *pool, int32_t owner) {
+    return atomic_fetch_add_explicit(&pool->next[owner].value, 1, memory_order_relaxed);
+}
 
 typedef struct {
     acuity_pool *pool;
@@ -108,9 +115,10 @@ static void *work(void *argument) {
 
 acuity_pool *acuity_pool_create(int32_t threads) {
     void *memory = NULL;
-    if (threads < 1 || posix_memalign(&memory, 64, sizeof(acuity_pool))) return NULL;
+    if (threads < 1 || posix_memalign(&memory, 64, sizeof(acuity_pool) + (size_t)threads * sizeof(counter))) return NULL;
     acuity_pool *pool = memory;
     *pool = (acuity_pool){.threads = threads, .alive = threads};
+    for (int32_t i = 0; i < threads; i++) atomic_init(&pool->next[i].value, 0);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->release, NULL);

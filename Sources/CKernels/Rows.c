@@ -65,6 +65,22 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static void roun
     for (; i < count; i++) out[i] = rounded(in[i]);
 }
 
+// Up to four channels, one pixel a turn: what is rounded, and behind it what rounding took away.
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static void input_bf16(
+    const float *in, ptrdiff_t count, int32_t channels, uint16_t *out, ptrdiff_t stride, bool split) {
+    const __mmask8 loaded = (__mmask8)((1u << channels) - 1), stored = (__mmask8)((1u << (split ? 2 * channels : channels)) - 1);
+    const __m128i apart = _mm_add_epi16(_mm_set_epi16(7, 6, 5, 4, 3, 2, 1, 0), _mm_set1_epi16((int16_t)(4 - channels)));
+    // Lanes of the high parts, then of the low parts, which lie four lanes up.
+    const __m128i index = _mm_mask_mov_epi16(_mm_set_epi16(7, 6, 5, 4, 3, 2, 1, 0), (__mmask8)(0xff << channels), apart);
+    for (ptrdiff_t x = 0; x < count; x++) {
+        const __m128 value = _mm_maskz_loadu_ps(loaded, in + x * channels);
+        const __m128i high = (__m128i)_mm_cvtneps_pbh(value);
+        const __m128 wide = _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(high), 16));
+        const __m128i low = (__m128i)_mm_cvtneps_pbh(_mm_sub_ps(value, wide));
+        _mm_mask_storeu_epi16(out + x * stride, stored, _mm_permutexvar_epi16(index, _mm_unpacklo_epi64(high, low)));
+    }
+}
+
 // A picture pixel's channels are repeated over the lanes, so that one masked vector is one row of the enlarged pixel.
 __attribute__((target("avx512f,avx512bw,avx512vl"))) static void shuffle_out_avx512(
     const float *in, ptrdiff_t stride, ptrdiff_t count, int32_t factor, int32_t channels, const float *base, float *out, ptrdiff_t out_stride) {
@@ -98,11 +114,18 @@ void acuity_round(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t coun
     for (ptrdiff_t i = 0; i < count; i++) out[i] = rounded(in[i]);
 }
 
-void acuity_input(const float *in, ptrdiff_t count, int32_t channels, float *out32, ptrdiff_t stride32, uint16_t *out16,
+void acuity_input(acuity_isa isa, const float *in, ptrdiff_t count, int32_t channels, float *out32, ptrdiff_t stride32, uint16_t *out16,
                   ptrdiff_t stride16, bool split) {
     if (out32)
         for (ptrdiff_t x = 0; x < count; x++)
             for (int32_t c = 0; c < channels; c++) out32[x * stride32 + c] = in[x * channels + c];
+#if defined(__x86_64__)
+    if (out16 && isa >= acuity_avx512bf16 && channels <= 4) {
+        input_bf16(in, count, channels, out16, stride16, split);
+        return;
+    }
+#endif
+    (void)isa;
     if (out16)
         for (ptrdiff_t x = 0; x < count; x++)
             for (int32_t c = 0; c < channels; c++) {

@@ -22,7 +22,7 @@ final class Execution {
         let stage: Int
         let first: Int
         let count: Int
-        /// How the stage shares out the rows among the threads.
+        /// How the stage shares out the rows among the threads: equal ranges of pieces.
         let pieces: Int
         /// What one piece takes: columns of one row, or tiles.
         let extent: Int
@@ -156,11 +156,16 @@ final class Execution {
             if stopped { return false }
             for phase in strip {
                 let stage = program.stages[phase.stage]
-                while true {
-                    let piece = pool.next()
-                    if piece >= phase.pieces { break }
-                    if stop() { continue }  // The strip goes by without work; its end ends the run.
-                    stage.run(self, phase: phase, piece: piece, thread: thread)
+                // Its own share first, then what the others have left.
+                for offset in 0..<threads {
+                    let owner = (thread + offset) % threads
+                    let share = phase.pieces * owner / threads..<phase.pieces * (owner + 1) / threads
+                    while true {
+                        let piece = share.lowerBound + pool.next(of: owner)
+                        if piece >= share.upperBound { break }
+                        if stop() { continue }  // The strip goes by without work; its end ends the run.
+                        stage.run(self, phase: phase, piece: piece, thread: thread)
+                    }
                 }
                 done += phase.work
                 pool.barrier()

@@ -59,7 +59,7 @@ class Stage {
     /// (24 columns are a multiple of every tile's width).
     func share(rows: Int, columns: Int, threads: Int) -> (pieces: Int, extent: Int) {
         guard let widest = widestStretch else { return (rows, max(1, columns)) }
-        let wanted = min(widest, max(96, rows * columns / (threads * 16)))
+        let wanted = min(widest, max(96, min(rows * columns / 16, columns) / threads))
         let stretches = max(1, (columns + wanted - 1) / wanted)
         let stretch = min(widest, ((columns + stretches - 1) / stretches + 23) / 24 * 24)
         return (rows * ((columns + stretch - 1) / stretch), stretch)
@@ -67,9 +67,9 @@ class Stage {
 
     /// Makes one of the phase's pieces.
     func run(_ e: Execution, phase: Execution.Phase, piece: Int, thread: Int) {
-        let columns = e.columns(self), stretches = (columns + phase.extent - 1) / phase.extent
-        let first = piece % stretches * phase.extent
-        run(e, row: phase.first + piece / stretches, columns: first..<min(columns, first + phase.extent), thread: thread)
+        // Down the rows first: a thread's share is the same columns from stage to stage, and stays in its processor's cache.
+        let columns = e.columns(self), first = piece / phase.count * phase.extent
+        run(e, row: phase.first + piece % phase.count, columns: first..<min(columns, first + phase.extent), thread: thread)
     }
 
     /// Makes columns of one row.
@@ -88,7 +88,7 @@ final class InputStage: Stage {
         let slot = output!
         let halves = e.halves[slot], floats = e.floats[slot]
         acuity_input(
-            e.input + row * e.width * channels, e.width, Int32(channels), floats?.row(row), e.stride(slot), halves?.row(row), e.stride(slot),
+            e.program.instructionSet.kernels, e.input + row * e.width * channels, e.width, Int32(channels), floats?.row(row), e.stride(slot), halves?.row(row), e.stride(slot),
             e.program.slots[slot].isSplit)
         e.pad(slot, row, columns)
     }

@@ -40,8 +40,8 @@ final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// The next piece of work since the last barrier.
-    func next() -> Int { Int(acuity_pool_next(pool)) }
+    /// How many pieces of work have been taken from a thread's share since the last barrier; takes one more.
+    func next(of owner: Int) -> Int { Int(acuity_pool_next(pool, Int32(owner))) }
 
     /// Waits until every thread of the job is here.
     func barrier() { acuity_pool_barrier(pool) }

@@ -102,7 +102,7 @@ final class WinogradStage: Stage {
         // What this thread will most likely read next.
         let fetch = UnsafeMutableRawPointer(e.rowPointers[thread] + sources.count * side).assumingMemoryBound(to: UnsafePointer<Float>?.self)
         var fetchCount = 0
-        forEachRow(of: piece + e.threads) { row, tiles, _ in
+        forEachRow(of: piece + 1) { row, tiles, _ in
             let rows = inputRows(e, row: row, thread: thread)
             for (s, source) in sources.enumerated() {
                 let stride = e.stride(source)

@@ -71,28 +71,36 @@ private struct Summary {
         var lowest = [Float](repeating: 1, count: stride)
         var highest = [Float](repeating: 0, count: stride)
         var poison = [Float](repeating: 0, count: stride)
-        for y in 0..<part.height {
+        // Rows of one block at a time, in stretches that stay in the first-level cache with what is summed up over them.
+        let stretch = 512
+        for first in Swift.stride(from: 0, to: part.height, by: block) {
+            let rows = min(block, part.height - first)
             raster.samples.withUnsafeBufferPointer { samples in
-                let row = samples.baseAddress! + (part.y + y) * raster.stride + part.x * raster.channels
+                let corner = samples.baseAddress! + (part.y + first) * raster.stride + part.x * raster.channels
                 sum.withUnsafeMutableBufferPointer { sum in
                     lowest.withUnsafeMutableBufferPointer { lowest in
                         highest.withUnsafeMutableBufferPointer { highest in
                             poison.withUnsafeMutableBufferPointer { poison in
-                                for i in 0..<stride {
-                                    let value = row[i]
-                                    poison[i] += value * 0  // NaN once a value is infinite or NaN
-                                    let low: Float = value > 0 ? value : 0
-                                    let clipped: Float = low < 1 ? low : 1
-                                    sum[i] += clipped
-                                    lowest[i] = clipped < lowest[i] ? clipped : lowest[i]
-                                    highest[i] = clipped > highest[i] ? clipped : highest[i]
+                                for start in Swift.stride(from: 0, to: stride, by: stretch) {
+                                    for y in 0..<rows {
+                                        let row = corner + y * raster.stride
+                                        for i in start..<min(start + stretch, stride) {
+                                            let value = row[i]
+                                            poison[i] += value * 0  // NaN once a value is infinite or NaN
+                                            let low: Float = value > 0 ? value : 0
+                                            let clipped: Float = low < 1 ? low : 1
+                                            sum[i] += clipped
+                                            lowest[i] = clipped < lowest[i] ? clipped : lowest[i]
+                                            highest[i] = clipped > highest[i] ? clipped : highest[i]
+                                        }
+                                    }
                                 }
                             }
                         }
                     }
                 }
             }
-            if (y + 1) % block == 0 {
+            if rows == block {
                 for column in 0..<columns {
                     for channel in 0..<raster.channels {
                         var total: Float = 0

@@ -79,7 +79,8 @@ final class NetworkRows: RowSource {
                 continue
             }
             try await window.fetch(seen)
-            var result = PixelBuffer(width: width, height: core.count * scale, channels: channels, depth: depth)
+            // The tiles cover all of it.
+            var result = PixelBuffer(unfilledWidth: width, height: core.count * scale, channels: channels, depth: depth)
             for tile in tiles {
                 try Task.checkCancellation()
                 let (start, share, work, progress) = (done, Double(tile.input.width * tile.input.height), work, progress)

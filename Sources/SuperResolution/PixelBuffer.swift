@@ -45,6 +45,14 @@ public struct PixelBuffer: Sendable, Equatable {
         self.bytes = bytes
     }
 
+    /// A buffer of samples that are still to be written, every one of them.
+    init(unfilledWidth width: Int, height: Int, channels: Int, depth: Depth) {
+        let count = width * height * channels * depth.bytes
+        self.init(
+            width: width, height: height, channels: channels, depth: depth,
+            bytes: [UInt8](unsafeUninitializedCapacity: count) { _, initialised in initialised = count })
+    }
+
     /// A whole raster, clipped to 0…1 and rounded to nearest.
     public init(_ raster: Raster, depth: Depth) {
         self.init(width: raster.width, height: raster.height, channels: raster.channels, depth: depth)

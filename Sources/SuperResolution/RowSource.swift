@@ -116,21 +116,23 @@ package struct RowWindow {
         let (firstRow, lastRow) = (rows.min() ?? 0, rows.max() ?? 0)
         let seen = raster(of: Region(x: firstColumn, y: firstRow, width: lastColumn - firstColumn + 1, height: lastRow - firstRow + 1))
         let channels = source.channels
-        var result = Raster(width: region.width, height: region.height, channels: channels)
-        result.samples.withUnsafeMutableBufferPointer { target in
+        // Columns inside the picture are copied as they are.
+        let left = min(max(0, -region.x), region.width), right = max(left, min(region.width, width - region.x))
+        let samples = [Float](unsafeUninitializedCapacity: region.width * region.height * channels) { target, initialised in
+            initialised = region.width * region.height * channels
             seen.samples.withUnsafeBufferPointer { samples in
-                var next = 0
-                for row in rows {
-                    let start = (row - firstRow) * seen.width
-                    for column in columns {
-                        let place = (start + column - firstColumn) * channels
-                        for channel in 0..<channels { target[next + channel] = samples[place + channel] }
-                        next += channels
+                for (y, row) in rows.enumerated() {
+                    let from = samples.baseAddress! + (row - firstRow) * seen.stride, to = target.baseAddress! + y * region.width * channels
+                    func copy(_ place: Int, count: Int) {
+                        (to + place * channels).update(from: from + (columns[place] - firstColumn) * channels, count: count * channels)
                     }
+                    for place in 0..<left { copy(place, count: 1) }
+                    if left < right { copy(left, count: right - left) }
+                    for place in right..<region.width { copy(place, count: 1) }
                 }
             }
         }
-        return result
+        return Raster(width: region.width, height: region.height, channels: channels, samples: samples)
     }
 }
 

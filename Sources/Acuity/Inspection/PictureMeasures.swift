@@ -163,8 +163,9 @@ extension Luma {
         let half = side / 2
         let window = (0..<side).map { 0.5 - 0.5 * cos(2 * Double.pi * Double($0) / Double(side - 1)) }
         let energy = window.reduce(0) { $0 + $1 * $1 }
-        let waves = (0...half).map { f in (0..<side).map { Float(window[$0] * cos(2 * .pi * Double(f * $0) / Double(side))) } }
-        let sines = (0...half).map { f in (0..<side).map { Float(window[$0] * sin(2 * .pi * Double(f * $0) / Double(side))) } }
+        // By sample and frequency, so that the frequencies' sums grow side by side in vectors.
+        let waves = (0..<side).flatMap { i in (0...half).map { f in Float(window[i] * cos(2 * .pi * Double(f * i) / Double(side))) } }
+        let sines = (0..<side).flatMap { i in (0...half).map { f in Float(window[i] * sin(2 * .pi * Double(f * i) / Double(side))) } }
         var power = [Double](repeating: 0, count: half + 1)
         for (corner, _) in chosen {
             for line in 0..<side {
@@ -172,14 +173,8 @@ extension Luma {
                     var samples = (0..<side).map { isColumn ? self[corner.x + line, corner.y + $0] : self[corner.x + $0, corner.y + line] }
                     let mean = samples.reduce(0, +) / Float(side)
                     for i in 0..<side { samples[i] -= mean }
-                    for f in 0...half {
-                        var (real, imaginary): (Float, Float) = (0, 0)
-                        for i in 0..<side {
-                            real += samples[i] * waves[f][i]
-                            imaginary += samples[i] * sines[f][i]
-                        }
-                        power[f] += Double(real * real + imaginary * imaginary)
-                    }
+                    let (real, imaginary) = (samples.combination(of: waves), samples.combination(of: sines))
+                    for f in 0...half { power[f] += Double(real[f] * real[f] + imaginary[f] * imaginary[f]) }
                 }
             }
         }
@@ -208,5 +203,22 @@ extension Luma {
             if dark + bright > side * side * 7 / 10, min(dark, bright) > side * side / 16 { text += 1 }
         }
         return structured == 0 ? 0 : Double(text) / Double(structured)
+    }
+}
+
+extension [Float] {
+    /// The sum of as many rows, all of one length and one after the other, each times one of these numbers.
+    fileprivate func combination(of rows: [Float]) -> [Float] {
+        let length = rows.count / count
+        return [Float](unsafeUninitializedCapacity: length) { sums, initialised in
+            initialised = length
+            sums.initialize(repeating: 0)
+            rows.withUnsafeBufferPointer { rows in
+                for i in indices {
+                    let (factor, row) = (self[i], rows.baseAddress! + i * length)
+                    for f in 0..<length { sums[f] += factor * row[f] }
+                }
+            }
+        }
     }
 }

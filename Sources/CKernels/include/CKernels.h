@@ -125,7 +125,7 @@ void acuity_round(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t coun
 
 /// An interleaved picture row as padded pixels, as floats and as bfloat16. With `split`, bfloat16 pixels hold what
 /// rounding lost in the next `channels` channels.
-void acuity_input(const float *in, ptrdiff_t count, int32_t channels, float *_Nullable out32, ptrdiff_t stride32,
+void acuity_input(acuity_isa isa, const float *in, ptrdiff_t count, int32_t channels, float *_Nullable out32, ptrdiff_t stride32,
                   uint16_t *_Nullable out16, ptrdiff_t stride16, bool split);
 
 /// Pixel shuffle of pixels whose channels are ordered [dy][dx][channel], into `factor` interleaved picture rows, plus
@@ -163,8 +163,8 @@ void acuity_pool_release(acuity_pool *pool);
 /// Calls `body(context, thread)` on every thread, then `done(context)` on one. Returns at once; jobs run in order.
 void acuity_pool_submit(acuity_pool *pool, void (*body)(void *, int32_t), void (*done)(void *), void *context);
 
-/// From a body: the next piece of work 0, 1, … since the last barrier, each given to one thread.
-int64_t acuity_pool_next(acuity_pool *pool);
+/// From a body: the next number 0, 1, … of a thread's counter since the last barrier, each given once.
+int64_t acuity_pool_next(acuity_pool *pool, int32_t owner);
 
 /// From a body: waits until every thread is here.
 void acuity_pool_barrier(acuity_pool *pool);
