@@ -1,7 +1,7 @@
 // HealthCheck: tells a ruined enlargement from a good one by comparing a network's output with its input.
 
 /// What is wrong with an enlarged tile.
-public enum HealthProblem: String, Sendable, Hashable {
+enum HealthProblem: String, Sendable, Hashable {
     case notFinite = "the result holds values that are not numbers"
     case flat = "the result is flat where the input is not"
     case colourDrift = "the result's mean colour drifted away from the input's"
@@ -13,7 +13,7 @@ public enum HealthProblem: String, Sendable, Hashable {
 /// Enlarging keeps the picture's low frequencies: means over blocks of 8×8 input pixels hardly move (below 0.02 RMS for
 /// sound networks, restoring ones included), while overflow, wrong weights or a broken kernel change them wildly. The
 /// thresholds lie a factor of five away from either.
-public enum HealthCheck {
+enum HealthCheck {
     /// Input pixels per side of the blocks whose means are compared.
     static let block = 8
     /// Largest difference of a channel's mean over the tile.
@@ -30,15 +30,16 @@ public enum HealthCheck {
     /// legitimately dominate them.
     /// - Parameters:
     ///   - input: what the network was given.
-    ///   - output: what it made, with the same channels.
-    ///   - part: the part of the output that was made of the input, a whole multiple of its size; all of it if `nil`.
-    public static func problem(input: Raster, output: Raster, within part: Region? = nil) -> HealthProblem? {
-        guard input.width > 0, input.height > 0 else { return nil }
-        let part = part ?? Region(x: 0, y: 0, width: output.width, height: output.height)
-        let scale = part.width / input.width
-        let after = Summary(output, part, block: block * scale)
-        if !after.isFinite { return .notFinite }
-        let before = Summary(input, Region(x: 0, y: 0, width: input.width, height: input.height), block: block)
+    ///   - part: the part of it that the output was made of.
+    ///   - output: what it made, with the same channels and a whole multiple of the part's size.
+    ///   - isFinite: whether the output was, before it was clipped and rounded.
+    static func problem(input: Raster, part: Region, output: PixelBuffer, isFinite: Bool) -> HealthProblem? {
+        guard part.width > 0, part.height > 0 else { return nil }
+        guard isFinite else { return .notFinite }
+        var seen = PixelBuffer(unfilledWidth: part.width, height: part.height, channels: input.channels, depth: .eight)
+        seen.write(input, from: part, x: 0, y: 0)
+        let before = Summary(seen, block: block)
+        let after = Summary(output, block: block * (output.width / part.width))
         if before.range > contrast && after.range < flatness { return .flat }
 
         guard !before.means.isEmpty, before.means.count == after.means.count else { return nil }
@@ -57,61 +58,53 @@ public enum HealthCheck {
     }
 }
 
-/// Block means and the range of a raster clipped to 0…1, and whether it was finite.
+/// Block means of a picture and its range, 0…1.
 private struct Summary {
     var means: [Float] = []
     var range: Float = 0
-    var isFinite = true
 
-    init(_ raster: Raster, _ part: Region, block: Int) {
-        let stride = part.width * raster.channels
-        let columns = part.width / block
-        means.reserveCapacity(columns * (part.height / block) * raster.channels)
-        var sum = [Float](repeating: 0, count: stride)
-        var lowest = [Float](repeating: 1, count: stride)
-        var highest = [Float](repeating: 0, count: stride)
-        var poison = [Float](repeating: 0, count: stride)
-        // Rows of one block at a time, in stretches that stay in the first-level cache with what is summed up over them.
-        let stretch = 512
-        for first in Swift.stride(from: 0, to: part.height, by: block) {
-            let rows = min(block, part.height - first)
-            raster.samples.withUnsafeBufferPointer { samples in
-                let corner = samples.baseAddress! + (part.y + first) * raster.stride + part.x * raster.channels
-                sum.withUnsafeMutableBufferPointer { sum in
-                    lowest.withUnsafeMutableBufferPointer { lowest in
-                        highest.withUnsafeMutableBufferPointer { highest in
-                            poison.withUnsafeMutableBufferPointer { poison in
-                                for start in Swift.stride(from: 0, to: stride, by: stretch) {
-                                    for y in 0..<rows {
-                                        let row = corner + y * raster.stride
-                                        for i in start..<min(start + stretch, stride) {
-                                            let value = row[i]
-                                            poison[i] += value * 0  // NaN once a value is infinite or NaN
-                                            let low: Float = value > 0 ? value : 0
-                                            let clipped: Float = low < 1 ? low : 1
-                                            sum[i] += clipped
-                                            lowest[i] = clipped < lowest[i] ? clipped : lowest[i]
-                                            highest[i] = clipped > highest[i] ? clipped : highest[i]
-                                        }
-                                    }
-                                }
-                            }
+    init(_ pixels: PixelBuffer, block: Int) {
+        pixels.bytes.withUnsafeBytes { bytes in
+            switch pixels.depth {
+            case .eight: measure(bytes.assumingMemoryBound(to: UInt8.self), pixels, block)
+            case .sixteen: measure(bytes.assumingMemoryBound(to: UInt16.self), pixels, block)
+            }
+        }
+    }
+
+    private mutating func measure<Sample: FixedWidthInteger>(_ samples: UnsafeBufferPointer<Sample>, _ pixels: PixelBuffer, _ block: Int) {
+        let (channels, columns, stride) = (pixels.channels, pixels.width / block, pixels.width * pixels.channels)
+        guard let samples = samples.baseAddress, stride > 0 else { return }
+        means.reserveCapacity(columns * (pixels.height / block) * channels)
+        var sum = [UInt32](repeating: 0, count: stride)
+        var lowest = [Sample](repeating: .max, count: stride)
+        var highest = [Sample](repeating: .min, count: stride)
+        let white = pixels.depth.white
+        for y in 0..<pixels.height {
+            let row = samples + y * stride
+            sum.withUnsafeMutableBufferPointer { sum in
+                lowest.withUnsafeMutableBufferPointer { lowest in
+                    highest.withUnsafeMutableBufferPointer { highest in
+                        for i in 0..<stride {
+                            sum[i] &+= UInt32(truncatingIfNeeded: row[i])
+                            lowest[i] = min(lowest[i], row[i])
+                            highest[i] = max(highest[i], row[i])
                         }
                     }
                 }
             }
-            if rows == block {
+            if (y + 1) % block == 0 {
                 for column in 0..<columns {
-                    for channel in 0..<raster.channels {
-                        var total: Float = 0
-                        for x in 0..<block { total += sum[(column * block + x) * raster.channels + channel] }
-                        means.append(total / Float(block * block))
+                    for channel in 0..<channels {
+                        var total: UInt32 = 0
+                        for x in 0..<block { total &+= sum[(column * block + x) * channels + channel] }
+                        means.append(Float(total) / (Float(block * block) * white))
                     }
                 }
                 for i in 0..<stride { sum[i] = 0 }
             }
         }
-        isFinite = !poison.contains(where: \.isNaN)
-        range = max(0, (highest.max() ?? 0) - (lowest.min() ?? 0))
+        guard let low = lowest.min(), let high = highest.max() else { return }
+        range = Float(high - low) / white
     }
 }

@@ -90,10 +90,10 @@ final class NetworkRows: RowSource {
                     region.x -= frame
                     region.y -= frame
                     let kept = Region(x: left - tile.input.x, y: core.lowerBound + frame - tile.input.y, width: right - left, height: core.count)
-                    let (output, enlarged) = try await models.enlarge(window.mirroredRaster(of: region), keeping: kept, at: (left - frame, core.lowerBound)) {
-                        progress((start + $0 * share) / work)
-                    }
-                    result.write(output, from: enlarged, x: (left - frame) * scale, y: 0)
+                    let enlarged = try await models.enlarge(
+                        window.mirroredRaster(of: region), keeping: kept, depth: depth, at: (left - frame, core.lowerBound)
+                    ) { progress((start + $0 * share) / work) }
+                    result.paste(enlarged, x: (left - frame) * scale)
                 }
                 account(for: tile)
             }
@@ -123,32 +123,34 @@ struct NetworkModels: Sendable {
     /// - Parameters:
     ///   - core: the part of the tile that is enlarged; the rest only surrounds it.
     ///   - place: where the core lies in the picture, for messages.
-    /// - Returns: the enlarged tile, and where in it the core is.
+    /// - Returns: the enlarged core.
     func enlarge(
-        _ tile: Raster, keeping core: Region, at place: (x: Int, y: Int), progress: @escaping @Sendable (Double) -> Void
-    ) async throws -> (Raster, core: Region) {
+        _ tile: Raster, keeping core: Region, depth: PixelBuffer.Depth, at place: (x: Int, y: Int), progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> PixelBuffer {
         let scale = network.scale
         let kept = Region(x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale)
         let input = try network.view(of: tile)
-        let checked = input.cropped(to: core)
         var output = try await prepared.run(input, progress: progress)
-        if var problem = HealthCheck.problem(input: checked, output: output, within: kept) {
-            var healthy = false
-            if prepared.precision != .fp32 {
-                output = try await all.model(scale: scale, precision: .fp32).run(input)
-                if let still = HealthCheck.problem(input: checked, output: output, within: kept) { problem = still } else { healthy = true }
-            }
-            guard healthy else {
-                throw AcuityError(.health, "\(prepared.model.name): around column \(place.x), row \(place.y) \(problem.rawValue)")
-            }
+        var (pixels, problem) = checked(output)
+        func checked(_ output: Raster) -> (PixelBuffer, HealthProblem?) {
+            var pixels = PixelBuffer(unfilledWidth: kept.width, height: kept.height, channels: output.channels, depth: depth)
+            let isFinite = pixels.write(output, from: kept, x: 0, y: 0)
+            return (pixels, HealthCheck.problem(input: input, part: core, output: pixels, isFinite: isFinite))
+        }
+        if problem != nil, prepared.precision != .fp32 {
+            output = try await all.model(scale: scale, precision: .fp32).run(input)
+            (pixels, problem) = checked(output)
+        }
+        if let problem {
+            throw AcuityError(.health, "\(prepared.model.name): around column \(place.x), row \(place.y) \(problem.rawValue)")
         }
         switch (tile.channels, input.channels) {
         case (3, 1):
             let chroma = Resampling.bicubic.resize(tile, width: tile.width * scale, height: tile.height * scale)
             let luma = output.cropped(to: kept)
-            return (chroma.cropped(to: kept).replacingLuma(with: luma), Region(x: 0, y: 0, width: kept.width, height: kept.height))
-        case (1, 3): return (output.greyFromRGB, kept)
-        default: return (output, kept)
+            return PixelBuffer(chroma.cropped(to: kept).replacingLuma(with: luma), depth: depth)
+        case (1, 3): return PixelBuffer(output.cropped(to: kept).greyFromRGB, depth: depth)
+        default: return pixels
         }
     }
 }

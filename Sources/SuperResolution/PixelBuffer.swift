@@ -81,27 +81,51 @@ public struct PixelBuffer: Sendable, Equatable {
 
     /// Stores the pixels of `source` (all of `raster` when `nil`) with their top left corner at column `x`, row `y`,
     /// clipped to 0…1 and rounded to nearest. What falls outside the buffer is dropped; NaN becomes 0.
+    /// - Returns: whether all of it was finite.
     /// - Precondition: as many channels as the buffer; `source` inside the raster; `x` and `y` not negative.
-    public mutating func write(_ raster: Raster, from source: Region? = nil, x: Int, y: Int) {
+    @discardableResult
+    public mutating func write(_ raster: Raster, from source: Region? = nil, x: Int, y: Int) -> Bool {
         var source = source ?? Region(x: 0, y: 0, width: raster.width, height: raster.height)
         precondition(raster.channels == channels, "raster and buffer must have the same channels")
         precondition(source.isInside(width: raster.width, height: raster.height) && x >= 0 && y >= 0, "the source must lie inside the raster")
         source.width = min(source.width, width - x)
         source.height = min(source.height, height - y)
-        guard source.width > 0, source.height > 0 else { return }
+        guard source.width > 0, source.height > 0 else { return true }
         let (depth, width, channels) = (depth, width, channels)
-        bytes.withUnsafeMutableBytes { output in
+        return bytes.withUnsafeMutableBytes { output in
             raster.samples.withUnsafeBufferPointer { input in
+                var isFinite = true
                 for r in 0..<source.height {
                     let from = input.baseAddress! + ((source.y + r) * raster.width + source.x) * channels
                     let start = ((y + r) * width + x) * channels
                     let count = source.width * channels
-                    switch depth {
+                    let row = switch depth {
                     case .eight:
                         quantise(from, into: output.assumingMemoryBound(to: UInt8.self).baseAddress! + start, count: count, white: depth.white)
                     case .sixteen:
                         quantise(from, into: output.assumingMemoryBound(to: UInt16.self).baseAddress! + start, count: count, white: depth.white)
                     }
+                    isFinite = isFinite && row
+                }
+                return isFinite
+            }
+        }
+    }
+
+    /// Stores the pixels of another buffer of the same kind with their top left corner at column `x`, row 0.
+    /// - Precondition: they fit.
+    mutating func paste(_ pixels: PixelBuffer, x: Int) {
+        precondition(pixels.channels == channels && pixels.depth == depth && x >= 0 && x + pixels.width <= width && pixels.height <= height, "they must fit")
+        if pixels.width == width, pixels.height == height {
+            bytes = pixels.bytes
+            return
+        }
+        let pixel = channels * depth.bytes
+        let (row, step) = (pixels.width * pixel, width * pixel)
+        bytes.withUnsafeMutableBytes { output in
+            pixels.bytes.withUnsafeBytes { input in
+                for y in 0..<pixels.height where row > 0 {
+                    (output.baseAddress! + y * step + x * pixel).copyMemory(from: input.baseAddress! + y * row, byteCount: row)
                 }
             }
         }
@@ -157,16 +181,21 @@ public struct PixelBuffer: Sendable, Equatable {
 
 /// Clips to 0…1, scales to `white` and rounds. Adding 2²³ leaves the rounded integer in a float's low bits: no
 /// conversion that could trap, so the loop vectorises.
+/// - Returns: whether all values were finite.
 @inline(__always)
 private func quantise<Sample: FixedWidthInteger>(
     _ input: UnsafePointer<Float>, into output: UnsafeMutablePointer<Sample>, count: Int, white: Float
-) {
+) -> Bool {
+    var largest: Int32 = 0
     for i in 0..<count {
         let value = input[i]
+        // Without the sign, floats are ordered as their bits are, infinity and NaN above all.
+        largest = max(largest, Int32(truncatingIfNeeded: value.bitPattern & 0x7fff_ffff))
         let low: Float = value > 0 ? value : 0
         let clipped: Float = low < 1 ? low : 1
         output[i] = Sample(truncatingIfNeeded: (clipped * white + 8_388_608).bitPattern)
     }
+    return largest < 0x7f80_0000
 }
 
 extension Resampling {
