@@ -122,6 +122,7 @@ struct NetworkModels: Sendable {
     /// One tile: colour to what the network wants, network, health check, colour back.
     /// - Parameters:
     ///   - core: the part of the tile that is enlarged; the rest only surrounds it.
+    ///   - depth: of the result.
     ///   - place: where the core lies in the picture, for messages.
     /// - Returns: the enlarged core.
     func enlarge(

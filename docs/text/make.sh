@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make.sh: makes the pictures of docs/text.md anew. make.sh ACUITY [PYTHON], Python with Pillow.
+# make.sh: makes twelve small pictures with letters, and the results side by side, here. make.sh ACUITY [PYTHON], Python with Pillow.
+# TEXT names weights to take instead of the installed model `text`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd) acuity=$1 python=${2:-python3}
 work=$(mktemp -d)
