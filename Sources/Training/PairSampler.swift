@@ -3,12 +3,6 @@
 package import SuperResolution
 package import TorchEngine
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// A batch: N×C×h×w and twice N×C×H×W, C being 1 for a luma network.
 package struct TrainingPair {
     /// What the network sees.
@@ -77,14 +71,14 @@ package final class PairSampler {
         return (batch, entries)
     }
 
-    /// Where the pool's pairs come from, as JSON: all that a checkpoint needs of them.
-    package func rememberedPool() throws -> String { String(decoding: try JSONEncoder().encode(pool.map(\.origin)), as: UTF8.self) }
+    /// Where the pool's pairs come from: all that a checkpoint needs of them.
+    package var rememberedPool: [PairOrigin] { pool.map(\.origin) }
 
     /// Makes the pool of a checkpoint again.
-    package func recallPool(_ text: String) throws {
-        guard let origins = try? JSONDecoder().decode([PairOrigin].self, from: Data(text.utf8)),
-            origins.allSatisfy({ (1...4096).contains($0.group) && (0..<$0.group).contains($0.index) && $0.side > 0 })
-        else { throw AcuityError(.training, "the checkpoint's pool of pairs is damaged") }
+    package func recallPool(_ origins: [PairOrigin]) throws {
+        guard origins.allSatisfy({ (1...4096).contains($0.group) && (0..<$0.group).contains($0.index) && $0.side > 0 }) else {
+            throw AcuityError(.training, "the checkpoint's pool of pairs is damaged")
+        }
         var groups: [UInt64: [(origin: PairOrigin, pair: TrainingPair)]] = [:]
         pool = try origins.map { origin in
             let group: [(origin: PairOrigin, pair: TrainingPair)]
@@ -132,12 +126,16 @@ package final class PairSampler {
 }
 
 /// Where a pair of the pool comes from: the generator before its group was made, and its place there.
-private struct PairOrigin: Codable {
+package struct PairOrigin: Codable {
     var state: UInt64
     var group: Int
     var side: Int
     var smooth: Double
     var index: Int
+
+    package init(state: UInt64, group: Int, side: Int, smooth: Double, index: Int) {
+        (self.state, self.group, self.side, self.smooth, self.index) = (state, group, side, smooth, index)
+    }
 }
 
 extension [CropShards.Draw] {

@@ -23,14 +23,16 @@ public struct Recipe: Sendable, Codable {
     /// Side of the low-resolution patches in pixels: `[{"until": 0.5, "side": 32}, {"until": 1, "side": 64}]`, `until`
     /// being the fraction of the run; a single number is one stage.
     public var patch: [PatchStage]
-    /// Fraction of the patches, in the second half of the run, that are drawn as flat colours and gradients, so that flat
-    /// areas stay flat; 0 is none.
+    /// Fraction of the patches that are drawn as flat colours and gradients, so that flat areas stay flat; 0 is none.
     public var smooth: Double
     /// Whether patches are turned and mirrored at random (default true); text is not to be read in mirrors.
     public var turn: Bool
     /// How low resolution is made: `"bicubic"`, or an object with a name and what differs from the published settings:
     /// `{"name": "real-esrgan", "first": {"jpeg": [10, 95]}}`; see docs/degradations.md.
     public var degradation: Degradation
+    /// Other kinds of batches beside those of `data` and `degradation`, which get the share that is left:
+    /// `[{"share": 0.3, "degradation": "bicubic", "data": ["shards/photos.safetensors"]}]`.
+    public var mixture: [MixturePart]
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
     /// A loss of several balanced terms instead of `loss`, see ``Losses``.
@@ -73,6 +75,24 @@ public struct Recipe: Sendable, Codable {
     public enum Loss: String, Sendable, Codable { case l1, mse }
     public enum Initialisation: String, Sendable, Codable { case he, identity, dirac, residual }
     public enum Reparameterise: String, Sendable, Codable { case ecb, conv3xc }
+
+    /// Batches from other shards, of another degradation, or both; what is left out is as in the recipe.
+    public struct MixturePart: Sendable, Codable {
+        /// The probability that a batch is of this kind.
+        public var share: Double
+        public var data: [String]?
+        public var degradation: Degradation?
+
+        enum CodingKeys: String, CodingKey, CaseIterable { case share, data, degradation }
+
+        public init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "mixture")
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            share = try container.decode(Double.self, forKey: .share)
+            data = try container.decodeIfPresent([String].self, forKey: .data)
+            degradation = try container.decodeIfPresent(Degradation.self, forKey: .degradation)
+        }
+    }
 
     public struct PatchStage: Sendable, Codable, Hashable {
         /// Fraction of the run at which the stage ends, up to 1.
@@ -123,7 +143,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, turn, degradation, loss, losses, teacher
+        case name, architecture, scale, minutes, batch, patch, smooth, turn, degradation, mixture, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -151,6 +171,7 @@ public struct Recipe: Sendable, Codable {
         smooth = try c.decodeIfPresent(Double.self, forKey: .smooth) ?? 0
         turn = try c.decodeIfPresent(Bool.self, forKey: .turn) ?? true
         degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
+        mixture = try c.decodeIfPresent([MixturePart].self, forKey: .mixture) ?? []
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
         teacher = try c.decodeIfPresent(String.self, forKey: .teacher)
@@ -186,6 +207,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(smooth, forKey: .smooth)
         try c.encode(turn, forKey: .turn)
         try c.encode(degradation, forKey: .degradation)
+        try c.encode(mixture, forKey: .mixture)
         // Never both: the two exclude each other.
         if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }
         try c.encodeIfPresent(teacher, forKey: .teacher)
@@ -226,6 +248,8 @@ public struct Recipe: Sendable, Codable {
         try require(!patch.isEmpty && patch.allSatisfy { (4...1024).contains($0.side) }, "patch sides are 4…1024")
         try require(patch.last?.until == 1, "the last patch stage ends at 1")
         try require((0...1).contains(smooth), "smooth is 0…1")
+        try require(
+            mixture.allSatisfy { $0.share > 0 } && mixture.reduce(0) { $0 + $1.share } < 1, "shares of mixture are above 0 and leave some of 1 to data")
         try require((0...1).contains(mseFraction), "mse_fraction is 0…1")
         try require((0...1).contains(finalRate), "final_rate is 0…1")
         try require(warmup >= 0, "warmup is not negative")

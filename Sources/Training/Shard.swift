@@ -68,15 +68,18 @@ public struct CropShards: Sendable {
     /// Where the data came from, for the metadata of the weights that are trained on it.
     /// - Parameter warmStart: the weights that the training begins with, whose own sources count as well.
     /// - Throws: ``AcuityError`` if those cannot be read.
-    public func provenance(warmStart: String?) throws -> [String: String] {
+    public static func provenance(of shards: [CropShards], warmStart: String?) throws -> [String: String] {
         func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
-        var hashes = sources
-        var unknown = shardsWithoutSources.map(name)
+        func distinct<Value: Hashable>(_ values: [Value]) -> [Value] {
+            var known = Set<Value>()
+            return values.filter { known.insert($0).inserted }
+        }
+        var hashes = distinct(shards.flatMap(\.sources))
+        var unknown = distinct(shards.flatMap(\.shardsWithoutSources)).map(name)
         if let warmStart {
             let metadata = try Checkpoint.load(path: warmStart).metadata
             if let list = metadata[ShardMetadata.sources] {
-                let known = Set(hashes)
-                hashes += try ShardMetadata.hashes(list, of: warmStart).filter { !known.contains($0) }
+                hashes = distinct(hashes + (try ShardMetadata.hashes(list, of: warmStart)))
             } else {
                 unknown.append(name(warmStart))
             }

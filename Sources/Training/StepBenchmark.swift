@@ -46,8 +46,7 @@ public func timeSteps(_ recipe: Recipe, steps: Int, device: String = "cpu", thre
     }
 
     var batches: [Double] = []
-    if let crops = try? CropShards(recipe.data) {
-        let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, device: device, runtime: runtime)
+    if let sampler = try? MixedSampler(recipe, network: network, device: device, runtime: runtime) {
         batches = try (0..<9).map { _ in
             let start = clock.now
             _ = try sampler.pairs(recipe.batch, side: side, smooth: recipe.smooth, using: &random)

@@ -97,12 +97,8 @@ public func train(
 
     // Everything that can be missing or wrong is opened here, before any time is spent.
     let network = try recipe.network()
-    let crops = try CropShards(recipe.data)
-    let provenance = try crops.provenance(warmStart: recipe.warmStart)
-    for stage in recipe.patch where stage.side * recipe.scale > crops.size {
-        throw AcuityError(.training, "\(recipe.name): patches of \(stage.side) × \(recipe.scale) pixels do not fit crops of \(crops.size)")
-    }
-    let sampler = PairSampler(crops, degradation: recipe.degradation, network: network, turns: recipe.turn, device: device, runtime: runtime)
+    let sampler = try MixedSampler(recipe, network: network, device: device, runtime: runtime)
+    let provenance = try CropShards.provenance(of: sampler.shards, warmStart: recipe.warmStart)
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
     state.sampler = sampler
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
@@ -148,7 +144,7 @@ public func train(
         let fraction = fraction()
         let rate = recipe.rateFactor(step: state.step, fraction: fraction)
 
-        let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: fraction < 0.5 ? 0 : recipe.smooth, using: &state.random)
+        let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: recipe.smooth, using: &state.random)
         let result = try runner.step(on: pair, rate: rate, fraction: fraction)
         if let note = runner.note {
             log(.message(note))

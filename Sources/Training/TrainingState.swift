@@ -19,7 +19,7 @@ final class TrainingState {
     var elapsed = 0.0
     var random: SplitMix
     /// Makes the batches; what it keeps between steps is saved too.
-    var sampler: PairSampler?
+    var sampler: MixedSampler?
     /// Where the recipe has a GAN.
     let adversary: Adversary?
     var balance = LossBalance()
@@ -158,7 +158,7 @@ final class TrainingState {
             "elapsed": String(elapsed),
             "random": String(random.state),
             "balance": balance.text,
-            "pool": try sampler?.rememberedPool() ?? "[]",
+            "pool": try sampler?.rememberedPools() ?? "[]",
             "recipe": String(decoding: try JSONEncoder().encode(recipe), as: UTF8.self),
         ])
         for (name, tensor) in tensors { try writer.add(name, try finite(tensor, name)) }
@@ -187,7 +187,7 @@ final class TrainingState {
             }
             try tensor.assign(TorchTensor(saved, device: network.device, runtime: runtime))
         }
-        try sampler?.recallPool(file.metadata["pool"] ?? "[]")
+        try sampler?.recallPools(file.metadata["pool"] ?? "[]")
         // A GPU's generator has a state of another kind than the processor's: a run that changes between them draws anew.
         let generator = [UInt8](try file.bytes(of: "random/torch"))
         if try runtime.randomState(device: network.device).count == generator.count {

@@ -142,7 +142,7 @@ import Training
         for _ in 0..<5 { _ = try first.pairs(4, side: 16, using: &random) }
 
         let second = try sampler()
-        try second.recallPool(first.rememberedPool())
+        try second.recallPool(first.rememberedPool)
         var other = random
         for _ in 0..<4 {
             let (a, b) = (try first.pairs(4, side: 16, using: &random), try second.pairs(4, side: 16, using: &other))
@@ -150,8 +150,7 @@ import Training
         }
         // Another patch size empties it.
         #expect(try first.pairs(4, side: 12, using: &random).low.shape == [4, 3, 12, 12])
-        #expect(throws: AcuityError.self) { try second.recallPool("[1]") }
-        #expect(throws: AcuityError.self) { try second.recallPool(#"[{"state":1,"group":2,"side":16,"smooth":0,"index":5}]"#) }
+        #expect(throws: AcuityError.self) { try second.recallPool([PairOrigin(state: 1, group: 2, side: 16, smooth: 0, index: 5)]) }
     }
 
     /// What a batch costs against a step, printed; a figure of the machine, so only on demand. In seconds of the processor on

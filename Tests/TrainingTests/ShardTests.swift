@@ -194,11 +194,11 @@ import Training
         }
         let (a, b) = ("00000000000000aa", "00000000000000bb")
         let shards = try CropShards([shard("one", "\(a),\(b)"), shard("two", b), shard("old", nil), shard("drawn", "")])
-        #expect(try shards.provenance(warmStart: nil) == ["acuity.sources": "\(a),\(b)", "acuity.sources.unknown": "old"])
+        #expect(try CropShards.provenance(of: [shards, shards], warmStart: nil) == ["acuity.sources": "\(a),\(b)", "acuity.sources.unknown": "old"])
         var weights = SafetensorsWriter(metadata: ["acuity.sources": "\(b),00000000000000cc", "acuity.sources.unknown": "older"])
         try weights.add("w", Tensor(shape: [1], values: [1]))
         try weights.write(to: folder.file("start.safetensors"))
-        #expect(try shards.provenance(warmStart: folder.file("start.safetensors"))
+        #expect(try CropShards.provenance(of: [shards, shards], warmStart: folder.file("start.safetensors"))
             == ["acuity.sources": "\(a),\(b),00000000000000cc", "acuity.sources.unknown": "old,older"])
         #expect(throws: AcuityError.self) { try CropShards([shard("bad", "nothex")]) }
     }
