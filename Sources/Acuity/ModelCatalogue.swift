@@ -61,19 +61,24 @@ public struct ModelCatalogue: Sendable {
     }
 
     /// All scales of a model; or, for a path with a slash or a suffix of weights files, the model in that file.
-    /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known; `.file`; `.weights`.
-    public func models(named name: String) throws -> [Int: Model] {
+    /// - Parameter strength: 0…1 between the faithful model that an installed one was trained further from and itself, by their weights.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known, and for a strength where there is nothing
+    ///   to weigh; `.file`; `.weights`.
+    public func models(named name: String, strength: Double? = nil) throws -> [Int: Model] {
         if name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.lowercased().hasSuffix) {
+            guard strength == nil else { throw AcuityError(.usage, "strength is for installed models; acuity interpolate weighs two weights files") }
             let model = try Model.load(path: name)
             return [model.network.scale: model]
         }
+        if let strength, !(0...1).contains(strength) { throw AcuityError(.usage, "strength \(strength): must lie between 0 and 1") }
         var models: [Int: Model] = [:]
-        for entry in try entries(named: name) { models[entry.scale] = try model(entry) }
+        for entry in try entries(named: name) { models[entry.scale] = try model(entry, strength: strength) }
         return models
     }
 
     /// Reads an entry's weights.
-    public func model(_ entry: Entry) throws -> Model {
+    /// - Parameter strength: see ``models(named:strength:)``.
+    public func model(_ entry: Entry, strength: Double? = nil) throws -> Model {
         let checkpoint: Checkpoint
         switch entry.source {
         case .embedded(let index):
@@ -85,7 +90,12 @@ public struct ModelCatalogue: Sendable {
         guard model.network.scale == entry.scale else {
             throw AcuityError(.weights, "\(entry.name): the card says scale \(entry.scale), the weights \(model.network.scale)")
         }
-        return model
+        guard let strength else { return model }
+        guard let faithful = entry.card.faithful else {
+            throw AcuityError(.usage, "\(entry.name) has no strength: there is no more faithful model to weigh it against")
+        }
+        let weights = try self.model(named: faithful, scale: entry.scale).weights.interpolated(with: model.weights, share: strength)
+        return try Model(name: entry.name, network: model.network, weights: weights, card: entry.card)
     }
 
     private func entries(named name: String) throws -> [Entry] {

@@ -14,10 +14,15 @@ extension Upscaler.Method {
     public static let defaultName = "fast"
 
     /// A classical method (`nearest`, `bilinear`, `bicubic`, `lanczos3`), an installed model, or a weights file.
-    /// - Parameter threads: how many the network runs on; all cores unless given.
-    /// - Throws: ``AcuityError``: `.usage` for an unknown name, `.weights` for a file that cannot be used.
-    public static func named(_ name: String, threads: Int? = nil) throws -> Upscaler.Method {
-        if let resampling = Resampling(rawValue: name) { return .resampling(resampling) }
-        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name))
+    /// - Parameters:
+    ///   - strength: 0…1, how much a model that invents detail may invent, see ``ModelCatalogue/models(named:strength:)``.
+    ///   - threads: how many the network runs on; all cores unless given.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name or a strength that means nothing there, `.weights` for a file that cannot be used.
+    public static func named(_ name: String, strength: Double? = nil, threads: Int? = nil) throws -> Upscaler.Method {
+        if let resampling = Resampling(rawValue: name) {
+            guard strength == nil else { throw AcuityError(.usage, "\(name) has no strength") }
+            return .resampling(resampling)
+        }
+        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name, strength: strength))
     }
 }

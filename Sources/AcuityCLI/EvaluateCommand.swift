@@ -20,6 +20,7 @@ struct EvaluateCommand: AsyncParsableCommand {
               acuity evaluate -n fast -s 4 Set5
               acuity evaluate -n bicubic -s 2 Set14 --per-image
               acuity evaluate -n realesr-general-x4v3.pth -s 4 BSD100 --json
+              acuity evaluate -n restore -s 4 Set14 --noise 10 --jpeg 30
             """)
 
     @Option(name: [.customShort("n"), .customLong("model")], help: ArgumentHelp(
@@ -32,6 +33,15 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Folder of ground-truth pictures.", valueName: "hr-folder"))
     var folder: String
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("Compress the small pictures as JPEG of this quality, colours halved (4:2:0), before they are enlarged.", valueName: "quality"))
+    var jpeg: Int?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Add Gaussian noise of this standard deviation, in levels of 255, to the small pictures first.", valueName: "sigma"))
+    var noise: Float?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
+    var strength: Double?
+
     @Flag(help: "One JSON object on standard output.")
     var json = false
 
@@ -43,9 +53,14 @@ struct EvaluateCommand: AsyncParsableCommand {
     var threads: Int?
 
     func run() async throws {
-        let benchmark = try Benchmark(scale: scale)
+        if let jpeg, !(1...100).contains(jpeg) { throw AcuityError(.usage, "jpeg \(jpeg): must lie between 1 and 100") }
+        if let noise, !(0...255).contains(noise) { throw AcuityError(.usage, "noise \(noise): must lie between 0 and 255") }
+        let benchmark = try Benchmark(scale: scale, damage: { [noise, jpeg] low in
+            let noisy = noise.map { low.noisy(sigma: $0) } ?? low
+            return try jpeg.map { try noisy.compressed(quality: $0) } ?? noisy
+        })
         if let threads, !(1...1024).contains(threads) { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
-        let upscaler = try Upscaler(.named(model, threads: threads), target: .factor(Double(scale)))
+        let upscaler = try Upscaler(.named(model, strength: strength, threads: threads), target: .factor(Double(scale)))
         let pictures = try PictureFolder.pictures(in: folder)
         // Packing the weights happens once and is not part of the speed.
         _ = try await upscaler.upscale(PixelBuffer(Raster(width: 16, height: 16, channels: 3), depth: .eight))
@@ -102,5 +117,18 @@ struct EvaluateCommand: AsyncParsableCommand {
             megapixels_per_second = scores.megapixelsPerSecond
             per_image = perImage ? scores.images.map { Image(name: $0.name, psnr_y: $0.psnrY, ssim_y: $0.ssimY, seconds: $0.seconds) } : nil
         }
+    }
+}
+
+extension Raster {
+    /// Through a JPEG file and back, as cameras and sites write them: libjpeg's, colours halved (4:2:0).
+    /// - Parameter quality: 1…100.
+    func compressed(quality: Int) throws -> Raster {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("acuity-\(UUID().uuidString).jpg").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var options = Picture.WritingOptions(quality: quality)
+        options.subsampling = .half
+        try Picture(pixels: PixelBuffer(self, depth: .eight)).write(to: path, options: options)
+        return try Picture(contentsOf: path, colour: .sRGB).pixels.raster
     }
 }

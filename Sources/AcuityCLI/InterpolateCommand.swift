@@ -33,7 +33,7 @@ struct InterpolateCommand: AsyncParsableCommand {
         if let unknown = second.metadata[ShardMetadata.unknown] { metadata[ShardMetadata.unknown] = metadata[ShardMetadata.unknown] ?? unknown }
         metadata["interpolated"] = "\(share) towards \(URL(fileURLWithPath: to).lastPathComponent)"
         var writer = SafetensorsWriter(metadata: metadata)
-        for (key, tensor) in try first.interpolated(with: second, share: share) { try writer.add(key, tensor) }
+        for (key, tensor) in try first.weights.interpolated(with: second.weights, share: share) { try writer.add(key, tensor) }
         try writer.write(to: output)
     }
 }

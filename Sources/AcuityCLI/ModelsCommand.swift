@@ -33,7 +33,7 @@ struct ModelsCommand: AsyncParsableCommand {
         for entry in entries {
             let figures = entry.card.metrics.filter { $0.name == "psnr_y" }
                 .map { "\($0.dataset) \(String(format: "%.2f", $0.value)) dB" }.joined(separator: ", ")
-            rows.append([entry.name, "x\(entry.scale)", "\((entry.bytes + 1023) / 1024) kB", entry.card.licence, figures, entry.card.purpose])
+            rows.append([entry.name, "x\(entry.scale)", "\((entry.bytes + 1023) / 1024) kB", entry.card.licence, figures, entry.card.purpose + (entry.card.faithful.map { " (--strength weighs it against \($0))" } ?? "")])
         }
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         for row in rows {

@@ -66,6 +66,9 @@ struct ReleaseCommand: AsyncParsableCommand {
         })
     var profile: ReleaseProfile.Name = .faithful
 
+    @Option(help: ArgumentHelp("The released model that this one was trained further from, for --strength to weigh the two.", valueName: "name"))
+    var faithful: String?
+
     @Flag(help: "Release although the checkpoint does not say which pictures it was trained on; the card will tell.")
     var sourcesUnknown = false
 
@@ -98,6 +101,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         // Found out now, not after a minute of measuring.
         guard FileManager.default.isWritableFile(atPath: models) else { throw AcuityError(.file, "\(models): no such folder, or not to be written into") }
         let shipped = try Release.shippedCard(name: name, scale: scale, in: models)
+        if let faithful { try checkFaithful(faithful, trained) }
         let tesseract = ReleaseProfile(profile).misreading == nil ? nil : try Tesseract()
 
         guard let purpose = purpose ?? shipped?.purpose else { throw AcuityError(.usage, "--purpose is needed for a new model") }
@@ -131,7 +135,7 @@ struct ReleaseCommand: AsyncParsableCommand {
             purpose: purpose, parameters: model.network.parameterCount, trainingData: trainingData,
             recipe: URL(fileURLWithPath: recipe).lastPathComponent, recipeHash: SHA256.hex(recipeBytes), steps: steps,
             trainingMinutes: (minutes * 10).rounded() / 10, hardware: hardware ?? metadata["hardware"] ?? Self.thisMachine,
-            date: Self.today, licence: licence, sha256: "", metrics: findings.map(\.metric), profile: profile.rawValue)
+            date: Self.today, licence: licence, sha256: "", metrics: findings.map(\.metric), profile: profile.rawValue, faithful: faithful ?? shipped?.faithful)
         if sourcesUnknown, metadata[ShardMetadata.sources] == nil { card.trainingData += " (not recorded picture by picture)" }
         var verdict = Verdict(model: stem, profile: profile.rawValue, released: shortcomings.isEmpty, shortcomings: shortcomings, metrics: card.metrics)
         if shortcomings.isEmpty {
@@ -227,6 +231,12 @@ struct ReleaseCommand: AsyncParsableCommand {
         guard let text = try? String(contentsOfFile: source, encoding: .utf8) else { return }
         try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: source)
         if !text.contains("\(stem).safetensors") { print("add \(stem) to \(source) to ship it inside the command") }
+    }
+
+    /// Only weights of the same shapes can be weighed.
+    private func checkFaithful(_ name: String, _ model: Model) throws {
+        let other = try ModelCatalogue(folder: models).model(named: name, scale: model.network.scale)
+        _ = try other.weights.interpolated(with: model.weights, share: 1)
     }
 
     /// A card that names another recipe than the one that made the weights would be a lie.

@@ -67,16 +67,10 @@ struct TextBenchmark: Sendable {
         let (width, height) = (high.width / scale, high.height / scale)
         switch damage {
         case .bicubic: return Resampling.bicubic.resize(high, width: width, height: height)
-        case .areaJPEG: return try compressed(high.averaged(by: scale), quality: 50)
-        case .blurJPEG: return try compressed(Resampling.bicubic.resize(high.blurred(sigma: 0.4 * Float(scale)), width: width, height: height), quality: 75)
+        case .areaJPEG: return try high.averaged(by: scale).compressed(quality: 50)
+        case .blurJPEG: return try Resampling.bicubic.resize(high.blurred(sigma: 0.4 * Float(scale)), width: width, height: height).compressed(quality: 75)
         case .nearest: return Resampling.nearest.resize(high, width: width, height: height)
         }
-    }
-
-    private func compressed(_ raster: Raster, quality: Int) throws -> Raster {
-        let path = folder.appendingPathComponent("low.jpg").path
-        try Picture(pixels: PixelBuffer(raster, depth: .eight)).write(to: path, options: .init(quality: quality, overwrite: true))
-        return try Picture(contentsOf: path, colour: .sRGB).pixels.raster
     }
 
     /// Reads lines as a method leaves them.

@@ -106,6 +106,10 @@ struct UpscaleCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("fp32 or bf16. Default: the fastest that keeps 55 dB against fp32.", valueName: "precision"))
     var precision: String?
 
+    @Option(parsing: .unconditional, help: ArgumentHelp(
+        "How much a model that invents detail may invent, 0 to 1, where acuity models shows a faithful model that it is weighed against. Default: 1.", valueName: "share"))
+    var strength: Double?
+
     @Flag(inversion: .prefixedNo, help: ArgumentHelp(
         "Tie local mean colours to the input's. Default: for models trained to invent, and for weights files."))
     var colorLock: Bool?
@@ -162,7 +166,7 @@ struct UpscaleCommand: AsyncParsableCommand {
             return precision
         }
         return try Upscaler(
-            .named(model, threads: threads), target: target.first ?? .factor(4),
+            .named(model, strength: strength, threads: threads), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
             locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), isSeamless: seamless)
     }
@@ -182,9 +186,9 @@ struct UpscaleCommand: AsyncParsableCommand {
         return try NameTemplate("{stem}_\(suffix).{ext}")
     }
 
-    /// What the model is called in names: a weights file without its folder and extension.
+    /// What the model is called in names and in the manifest: a weights file without its folder and extension, a strength behind the model.
     private var modelName: String {
-        guard model.contains("/") || model.contains(".") else { return model }
+        guard model.contains("/") || model.contains(".") else { return strength.map { "\(model)-\($0)" } ?? model }
         return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent
     }
 

@@ -2,6 +2,12 @@
 
 public import SuperResolution
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Foundation
+#endif
+
 /// Enlarges a raster by the whole factor that it was made for; grey stays grey. What a benchmark measures.
 public typealias Enlarging = @Sendable (Raster) async throws -> Raster
 
@@ -12,11 +18,15 @@ public typealias Enlarging = @Sendable (Raster) async throws -> Raster
 public struct Benchmark: Sendable {
     /// At least 1.
     public let scale: Int
+    /// What happens to the low resolution before it is rounded to 8 bit.
+    public let damage: @Sendable (Raster) throws -> Raster
 
+    /// - Parameter damage: such as noise or compression; nothing, as the literature has it, unless given.
     /// - Throws: ``AcuityError`` with code `.usage` when the scale is outside 1…16.
-    public init(scale: Int) throws {
+    public init(scale: Int, damage: @escaping @Sendable (Raster) throws -> Raster = { $0 }) throws {
         guard (1...16).contains(scale) else { throw AcuityError(.usage, "scale \(scale): must be 1…16") }
         self.scale = scale
+        self.damage = damage
     }
 
     /// Ground truth and the low resolution that is made of it.
@@ -25,14 +35,15 @@ public struct Benchmark: Sendable {
         public let low: Raster
     }
 
-    /// - Throws: ``AcuityError`` with code `.image` when the picture is smaller than the scale.
+    /// - Throws: ``AcuityError`` with code `.image` when the picture is smaller than the scale; what the damage throws.
     public func pair(from picture: Raster) throws -> Pair {
         let (width, height) = (picture.width / scale, picture.height / scale)
         guard width > 0, height > 0 else {
             throw AcuityError(.image, "\(picture.width)×\(picture.height) pixels are too few for scale \(scale)")
         }
         let truth = picture.cropped(to: Region(x: 0, y: 0, width: width * scale, height: height * scale))
-        return Pair(truth: truth, low: Resampling.bicubic.resize(truth, width: width, height: height).roundedTo8Bit())
+        let low = try damage(scale == 1 ? truth : Resampling.bicubic.resize(truth, width: width, height: height))
+        return Pair(truth: truth, low: low.roundedTo8Bit())
     }
 
     /// Enlarges the low resolution made of one picture and measures the result.
@@ -145,6 +156,25 @@ extension Raster {
             for index in samples.indices {
                 samples[index] = (min(max(samples[index], 0), 1) * 255 + 0.5).rounded(.down) / 255
             }
+        }
+        return result
+    }
+
+    /// With Gaussian noise, independent in every sample and the same at every call.
+    /// - Parameter sigma: standard deviation in levels of 255.
+    public func noisy(sigma: Float) -> Raster {
+        var result = self
+        // SplitMix64 and Box–Muller: the generators of the library are not the same everywhere.
+        var state: UInt64 = 1
+        func uniform() -> Double {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return (Double((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53
+        }
+        for index in result.samples.indices {
+            let normal = (-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform())
+            result.samples[index] += sigma / 255 * Float(normal)
         }
         return result
     }

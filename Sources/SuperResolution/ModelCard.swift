@@ -41,11 +41,13 @@ public struct ModelCard: Sendable, Hashable, Codable {
     public var metrics: [Metric]
     /// The thresholds that the model was held to: `faithful` (also where there is none), `restore`, `gan` or `text`.
     public var profile: String?
+    /// The model that this one was trained further from, by its name: `--strength` weighs the two.
+    public var faithful: String?
 
     public init(
         name: String, version: String, architecture: String, scale: Int, purpose: String, parameters: Int,
         trainingData: String, recipe: String, recipeHash: String, steps: Int, trainingMinutes: Double,
-        hardware: String, date: String, licence: String, sha256: String, metrics: [Metric], profile: String? = nil
+        hardware: String, date: String, licence: String, sha256: String, metrics: [Metric], profile: String? = nil, faithful: String? = nil
     ) {
         self.name = name
         self.version = version
@@ -64,6 +66,7 @@ public struct ModelCard: Sendable, Hashable, Codable {
         self.sha256 = sha256
         self.metrics = metrics
         self.profile = profile
+        self.faithful = faithful
     }
 
     enum CodingKeys: String, CodingKey {
@@ -73,6 +76,6 @@ public struct ModelCard: Sendable, Hashable, Codable {
         case recipeHash = "recipe_hash"
         case steps
         case trainingMinutes = "training_minutes"
-        case hardware, date, licence, sha256, metrics, profile
+        case hardware, date, licence, sha256, metrics, profile, faithful
     }
 }

@@ -31,6 +31,24 @@ import Testing
         #expect(report.seconds > 0 && report.megapixels_per_second > 0)
     }
 
+    /// Noise of 20 levels alone is 22.1 dB in RGB, and 0.70 of it is left in Y (its weights' root of squares, studio swing); JPEG costs more the
+    /// lower its quality.
+    @Test func damagedPictures() throws {
+        let folder = try Folder()
+        try folder.write(PNG.data(160, 120, .rgb) { x, y, c in 128 + (x / 20 + y / 20 + c) % 2 * 40 - 20 }, "a.png")
+        func psnr(_ arguments: [String]) throws -> Double {
+            let run = try Command.run(["evaluate", "-n", "nearest", "-s", "1", ".", "--json"] + arguments, in: folder.url)
+            #expect(run.status == 0, "\(run.errors)")
+            return try JSONDecoder().decode(Report.self, from: Data(run.output.utf8)).psnr_y
+        }
+        let noisy = try psnr(["--noise", "20"])
+        let root = (65.481 * 65.481 + 128.553 * 128.553 + 24.966 * 24.966).squareRoot() / 255
+        #expect(abs(noisy - 20 * log10(255 / (20 * root))) < 0.15)
+        let (fine, coarse) = (try psnr(["--jpeg", "90"]), try psnr(["--jpeg", "20"]))
+        #expect(fine > coarse + 3 && coarse > 20)
+        #expect(try psnr(["--noise", "20", "--jpeg", "90"]) < noisy + 0.5)
+    }
+
     /// One of Set14's pictures is grey and counts as it is.
     @Test(.enabled(if: EvaluationData.has("Set14"), "needs Set14 in ACUITY_DATA"))
     func set14HasAGreyPicture() throws {
@@ -43,7 +61,8 @@ import Testing
         let folder = try Folder()
         for (arguments, status) in [
             (["-n", "bicubic", "-s", "4", "nowhere"], Int32(1)), (["-n", "bicubic", "-s", "4", "."], 1),
-            (["-n", "no-such-model", "-s", "4", "."], 2), (["-n", "bicubic", "-s", "0", "."], 2),
+            (["-n", "bicubic", "-s", "4", ".", "--jpeg", "0"], 2), (["-n", "bicubic", "-s", "4", ".", "--noise", "-1"], 2),
+            (["-n", "bicubic", "-s", "4", ".", "--strength", "0.5"], 2), (["-n", "no-such-model", "-s", "4", "."], 2), (["-n", "bicubic", "-s", "0", "."], 2),
         ] {
             if arguments[1] != "bicubic" { try folder.write(UpscaleCommandTests.photo, "a.png") }
             let run = try Command.run(["evaluate"] + arguments, in: folder.url)

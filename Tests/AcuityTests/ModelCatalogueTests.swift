@@ -164,6 +164,34 @@ import Testing
     }
 }
 
+/// Models between a faithful one and one that invents.
+@Suite struct StrengthTests {
+    @Test(arguments: [(nil, 0.5), (0, 0.125), (0.25, 0.21875), (1, 0.5)] as [(Double?, Float)])
+    func weightsAreWeighed(strength: Double?, bias: Float) throws {
+        let folder = try ModelFolder()
+        try folder.add("plain", scale: 2, bias: 0.125)
+        try folder.add("bold", scale: 2, bias: 0.5, faithful: "plain")
+        let model = try #require(folder.catalogue.models(named: "bold", strength: strength)[2])
+        #expect(model.weights["body.4.bias"]?.values == [Float](repeating: bias, count: 12))
+        #expect(model.name == "bold" && model.card?.name == "bold")
+    }
+
+    @Test func whatCannotBeWeighedIsRefused() throws {
+        let folder = try ModelFolder()
+        try folder.add("plain", scale: 2)
+        try folder.add("bold", scale: 2, faithful: "plain")
+        try folder.add("bold", scale: 4, faithful: "plain")
+        try folder.add("alone", scale: 2, faithful: "nobody")
+        let file = folder.url.appendingPathComponent("plain-x2.safetensors").path
+        for (name, strength) in [("plain", 0.5), ("bold", 0.5), ("alone", 0.5), (file, 0.5)] {
+            #expect(try error { try folder.catalogue.models(named: name, strength: strength) }.code == .usage)
+        }
+        try FileManager.default.removeItem(at: folder.url.appendingPathComponent("bold-x4.json"))
+        for strength in [-0.1, 1.1, .nan] { #expect(try error { try folder.catalogue.models(named: "bold", strength: strength) }.message.contains("strength")) }
+        #expect(throws: AcuityError.self) { try Upscaler.Method.named("lanczos3", strength: 0.5) }
+    }
+}
+
 /// What the README shows to programmers.
 @Suite struct LibrarySnippetTests {
     /// A network whose weights are all zero adds nothing to the nearest enlargement of its picture.
@@ -228,7 +256,8 @@ private final class ModelFolder {
     var catalogue: ModelCatalogue { ModelCatalogue(folder: url.path) }
 
     /// A Compact network of 4 features and 1 hidden convolution whose weights are all zero, with a card.
-    func add(_ name: String, scale: Int, cardScale: Int? = nil) throws {
+    /// - Parameter bias: of the last layer, so that the network adds it to the nearest enlargement.
+    func add(_ name: String, scale: Int, cardScale: Int? = nil, bias: Float = 0, faithful: String? = nil) throws {
         let shapes = [
             "body.0.weight": [4, 3, 3, 3], "body.0.bias": [4], "body.1.weight": [4],
             "body.2.weight": [4, 4, 3, 3], "body.2.bias": [4], "body.3.weight": [4],
@@ -236,12 +265,12 @@ private final class ModelFolder {
         ]
         var file = SafetensorsWriter()
         for (key, shape) in shapes {
-            try file.add(key, Tensor(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *))))
+            try file.add(key, Tensor(shape: shape, values: [Float](repeating: key == "body.4.bias" ? bias : 0, count: shape.reduce(1, *))))
         }
         let card = ModelCard(
             name: name, version: "1", architecture: "Compact", scale: cardScale ?? scale, purpose: "tests", parameters: 0,
             trainingData: "none", recipe: "none.json", recipeHash: "", steps: 0, trainingMinutes: 0, hardware: "none",
-            date: "2000-01-01", licence: "none", sha256: "", metrics: [])
+            date: "2000-01-01", licence: "none", sha256: "", metrics: [], faithful: faithful)
         let stem = url.appendingPathComponent("\(name)-x\(scale)").path
         try file.write(to: stem + ".safetensors")
         try JSONEncoder().encode(card).write(to: URL(fileURLWithPath: stem + ".json"))

@@ -26,6 +26,40 @@ import Testing
         #expect(scores.images.count == 1 && scores.images[0].width == 40)
     }
 
+    /// Damage comes before the rounding, and at scale 1 it is all that happens.
+    @Test func damageIsDone() throws {
+        let picture = Raster(width: 16, height: 12, channels: 1, filledWith: 0.5)
+        for scale in [1, 2] {
+            let pair = try Benchmark(scale: scale, damage: { low in
+                var low = low
+                low.samples[0] = 0.1
+                return low
+            }).pair(from: picture)
+            #expect(pair.truth == picture && pair.low.width == 16 / scale)
+            #expect(abs(pair.low.samples[0] - 26 / 255) < 1e-6 && pair.low.samples.dropFirst().allSatisfy { abs($0 - 128 / 255) < 1e-6 })
+        }
+    }
+
+    @Test func noiseIsGaussian() {
+        let picture = Raster(width: 300, height: 200, channels: 3, filledWith: 0.5)
+        let noisy = picture.noisy(sigma: 25)
+        let errors = noisy.samples.map { Double($0 - 0.5) * 255 }
+        let count = Double(errors.count)
+        let mean = errors.reduce(0, +) / count
+        let deviation = (errors.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count).squareRoot()
+        #expect(abs(mean) < 0.25 && abs(deviation - 25) < 0.25)
+        // Of a normal distribution, 68.27 and 95.45 of a hundred.
+        for (sigmas, share) in [(1.0, 0.6827), (2, 0.9545)] {
+            #expect(abs(Double(errors.filter { abs($0) < 25 * sigmas }.count) / count - share) < 0.005)
+        }
+        // Neighbours and channels have nothing to do with each other.
+        for distance in [1, 3, 900] {
+            let product = zip(errors, errors.dropFirst(distance)).reduce(0) { $0 + $1.0 * $1.1 } / count / 625
+            #expect(abs(product) < 0.01)
+        }
+        #expect(noisy == picture.noisy(sigma: 25))
+    }
+
     @Test func errorsNameThePicture() async throws {
         let benchmark = try Benchmark(scale: 4)
         await #expect(throws: AcuityError(.image, "tiny.png: SSIM needs at least 11×11 pixels, 8×8 are left")) {
