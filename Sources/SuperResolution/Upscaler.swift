@@ -145,7 +145,7 @@ public struct Upscaler: Sendable {
             return ResizedRows(rows, by: resampling, width: width, height: height, depth: depth, progress: progress)
         }
 
-        let passes = try self.passes(from: (rows.width, rows.height), to: (width, height), scales: models.keys.sorted())
+        let passes = try self.passes(from: (rows.width, rows.height), to: (width, height), with: models)
         let work = WorkDone(passes, last: (width, height), progress)
         let result = try await run(passes, of: prepared, on: rows, coreRows: coreRows, towards: (width, height), work)
         guard (result.width, result.height) != (width, height) || result.depth != depth else { return result }
@@ -180,7 +180,7 @@ public struct Upscaler: Sendable {
         var current = pixels
         var passes: [Pass] = []
         if let prepared, case .network(_, let models) = method {
-            passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), scales: models.keys.sorted())
+            passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), with: models)
             // What all passes look at together, in pixels of the first one's input; the colour lock looks two blocks far.
             var (margin, scale) = (0.0, 1)
             for pass in passes {
@@ -217,12 +217,15 @@ public struct Upscaler: Sendable {
     }
 
     /// Which networks run, one after the other, until the target is reached.
-    func passes(from size: (width: Int, height: Int), to target: (width: Int, height: Int), scales: [Int]) throws -> [Pass] {
+    func passes(from size: (width: Int, height: Int), to target: (width: Int, height: Int), with models: [Int: Model]) throws -> [Pass] {
+        let scales = models.keys.sorted()
+        // A restorer without a network for the same size cleans a picture by enlarging it; what is too much is shrunk away.
+        let restores = scales.contains(1) || models.values.contains { $0.card?.profile == "restore" }
         var (w, h) = size
         let (width, height) = target
         var result: [Pass] = []
-        // Shrinking needs no network; at the same size only a network of scale 1 (a restorer) does something.
-        while (w < width || h < height || (result.isEmpty && w == width && h == height && scales.contains(1))) && result.count < 8 {
+        // Shrinking needs no network; at the same size only a restorer does something.
+        while (w < width || h < height || (result.isEmpty && w == width && h == height && restores)) && result.count < 8 {
             let needed = max(Double(width) / Double(w), Double(height) / Double(h))
             guard let scale = scales.first(where: { Double($0) >= needed }) ?? scales.last, scale > 1 || result.isEmpty else { break }
             result.append(Pass(scale: scale, width: w, height: h))

@@ -16,7 +16,7 @@ extension Upscaler {
         guard case .network(_, let models) = method else { return resampling(from: width * height * channels * depth) }
         var peak = 0
         var last = (width: width, height: height, bytes: width * height * channels * depth)
-        for pass in try passes(from: (width, height), to: target, scales: models.keys.sorted()) {
+        for pass in try passes(from: (width, height), to: target, with: models) {
             guard let network = models[pass.scale]?.network else { continue }
             let isLast = pass.width * pass.scale >= target.width && pass.height * pass.scale >= target.height
             let (before, area) = (pass.width * pass.height * channels, pass.scale * pass.scale)
@@ -37,7 +37,7 @@ extension Upscaler {
         // The step to the exact size, and what waits to be encoded.
         var bytes = 3 * (48 << 20)
         guard case .network(_, let models) = method else { return bytes }
-        for pass in try passes(from: (width, height), to: target, scales: models.keys.sorted()) {
+        for pass in try passes(from: (width, height), to: target, with: models) {
             guard let network = models[pass.scale]?.network else { continue }
             let tiles = tiling(of: network, width: pass.width, height: pass.height, coreRows: Self.stripRows).tiling.tiles
             let (area, tallest) = (pass.scale * pass.scale, tiles.map(\.input.height).max() ?? 0)

@@ -88,6 +88,23 @@ import Testing
         #expect((result.width, result.height, seen.withLock { $0 }) == (10, 10, 1))
     }
 
+    /// One that was released to restore does so at the same size even if it can only enlarge; others do not.
+    @Test(arguments: [("restore", 1), ("gan", 0), (nil, 0)] as [(String?, Int)])
+    func aRestorerCleansAtTheSameSize(profile: String?, runs: Int) async throws {
+        var model = try NaiveEngine.model(scale: 4)
+        let card = ModelCard(
+            name: "r", version: "1", architecture: "", scale: 4, purpose: "", parameters: 0, trainingData: "", recipe: "", recipeHash: "", steps: 0,
+            trainingMinutes: 0, hardware: "", date: "", licence: "", sha256: "", metrics: [], profile: profile)
+        model = try Model(name: "r", network: model.network, weights: model.weights, card: card)
+        let seen = Mutex(0)
+        let engine = NaiveEngine(observe: { _ in seen.withLock { $0 += 1 } })
+        let pixels = PixelBuffer(noise(width: 10, height: 10, channels: 3), depth: .eight)
+        let result = try await upscaler([model], .factor(1), engine: engine).upscale(pixels)
+        #expect((result.width, result.height, seen.withLock { $0 }) == (10, 10, runs))
+        _ = try await upscaler([model], .factor(0.5), engine: engine).upscale(pixels)
+        #expect(seen.withLock { $0 } == runs)
+    }
+
     @Test(arguments: [
         (Upscaler.Target.fit(width: 100, height: 100), 40, 30, 100, 75), (.fit(width: 100, height: 60), 40, 30, 80, 60), (.fit(width: 10, height: 99), 40, 30, 10, 8),
         (.width(20), 6000, 4000, 20, 13), (.longEdge(1), 6000, 4000, 1, 1), (.height(33), 7, 11, 21, 33), (.factor(8), 7, 13, 56, 104), (.factor(0.25), 7, 13, 2, 3),
