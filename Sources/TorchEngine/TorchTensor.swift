@@ -264,6 +264,17 @@ public enum TorchOptimiser {
         try runtime.check { runtime.table.zero_gradients(p, Int32(p.count), $0) }
     }
 
+    /// Shortens all gradients together, where they are longer than `limit` times their usual norm, to that length.
+    ///
+    /// A rare batch may leave a gradient a thousand times as long as the others'; an optimiser with momentum would follow it for a
+    /// hundred steps.
+    /// - Parameter usual: a scalar, the running mean of the norm after shortening; 0 before the first step.
+    public static func limitGradients(of parameters: [TorchTensor], usual: TorchTensor, limit: Double, decay: Double = 0.98) throws {
+        guard let runtime = parameters.first?.runtime else { return }
+        let p = parameters.map { Optional($0.handle) }
+        try runtime.check { runtime.table.training.limit_gradients(p, Int32(p.count), usual.handle, limit, decay, $0) }
+    }
+
     /// One step of Adam (Kingma and Ba 2015). `step` counts from 1; the state starts as zeros.
     public static func adam(
         _ parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor], rate: Double, betas: (Double, Double),

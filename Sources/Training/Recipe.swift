@@ -125,9 +125,11 @@ public struct Recipe: Sendable, Codable {
         public var muonRate: Double
         /// Muon's momentum.
         public var momentum: Double
+        /// Gradients longer than so many times their usual length are shortened to that; 0 leaves them.
+        public var clip: Double
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case name, rate, betas, momentum
+            case name, rate, betas, momentum, clip
             case muonRate = "muon_rate"
         }
 
@@ -139,6 +141,7 @@ public struct Recipe: Sendable, Codable {
             betas = try container.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.99]
             muonRate = try container.decodeIfPresent(Double.self, forKey: .muonRate) ?? 0.005
             momentum = try container.decodeIfPresent(Double.self, forKey: .momentum) ?? 0.95
+            clip = try container.decodeIfPresent(Double.self, forKey: .clip) ?? 3
         }
     }
 
@@ -259,6 +262,7 @@ public struct Recipe: Sendable, Codable {
         try require((losses?.teacher ?? 0) == 0 || teacher != nil, "losses.teacher needs a teacher, the path of its weights")
         try require(teacher == nil || (losses?.teacher ?? 0) > 0, "teacher needs a share in losses, e.g. {\"l1\": 1, \"teacher\": 1}")
         try require(optimiser.rate > 0 && optimiser.muonRate > 0, "learning rates are above 0")
+        try require(optimiser.clip == 0 || optimiser.clip >= 1, "clip is 0 or at least 1")
         try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
         try require(!validateDegraded || !(degradation.model is BicubicModel), "validate_degraded needs another degradation than bicubic")
         try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")

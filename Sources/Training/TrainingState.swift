@@ -40,6 +40,8 @@ final class TrainingState {
     private let averages: [TorchTensor]
     private let adam: (parameters: [TorchTensor], first: [TorchTensor], second: [TorchTensor])
     private let muon: (parameters: [TorchTensor], momentum: [TorchTensor])
+    /// The usual length of the gradient.
+    private let usualGradient: TorchTensor
     /// This step's factor on the rates, and the average's decay.
     private(set) var pace = (rate: 0.0, decay: 0.0)
     /// The same for a GPU, which may repeat a recorded step.
@@ -91,6 +93,7 @@ final class TrainingState {
         }
         adam = (adamKeys.compactMap { leaves[$0] }, try zeros(adamKeys), try zeros(adamKeys))
         muon = (muonKeys.compactMap { leaves[$0] }, try zeros(muonKeys))
+        usualGradient = try TorchTensor(Tensor(shape: [], values: [0]), device: device, runtime: runtime)
     }
 
     /// The network on a batch, with its kernels made of their branches where it has any.
@@ -111,6 +114,7 @@ final class TrainingState {
 
     /// Ends a step: the optimiser on the gradients that are there, then the running average.
     func update() throws {
+        if optimiser.clip > 0 { try TorchOptimiser.limitGradients(of: adam.parameters + muon.parameters, usual: usualGradient, limit: optimiser.clip) }
         if let numbers {
             try numbers.adam(adam.parameters, first: adam.first, second: adam.second, betas: betas)
             try numbers.muon(muon.parameters, momentum: muon.momentum, beta: optimiser.momentum)
@@ -135,7 +139,7 @@ final class TrainingState {
 
     private var optimiserTensors: [(String, TorchTensor)] {
         zip(adamKeys, adam.first).map { ("adam.first/" + $0, $1) } + zip(adamKeys, adam.second).map { ("adam.second/" + $0, $1) }
-            + zip(muonKeys, muon.momentum).map { ("muon.momentum/" + $0, $1) }
+            + zip(muonKeys, muon.momentum).map { ("muon.momentum/" + $0, $1) } + [("gradient/usual", usualGradient)]
     }
 
     private var tensors: [(String, TorchTensor)] {

@@ -167,6 +167,27 @@ import TorchEngine
             }, tolerance: 2e-6)
     }
 
+    /// Gradients of known length, one of them a hundred times as long: it is shortened, all parameters alike, and the rest stays as it is.
+    @Test func rareGradientsAreShortened() throws {
+        let runtime = try TorchRuntime.shared()
+        func tensor(_ values: [Float]) throws -> TorchTensor { try TorchTensor(Tensor(shape: [values.count], values: values), device: "cpu", runtime: runtime) }
+        let usual = try TorchTensor(Tensor(shape: [], values: [0]), device: "cpu", runtime: runtime)
+        var known = 0.0
+        for (step, factor) in ([1, 1.5, 2.5, 100, 1] as [Double]).enumerated() {
+            // mse over four values against 0 has the gradient x / 2: 3 and 4 give 2.5.
+            let parameters = try [tensor([0, 0, 3, 0]), tensor([0, 4, 0, 0])].map { try $0.leaf(requiresGradient: true) }
+            for parameter in parameters { try parameter.mse(to: tensor([0, 0, 0, 0])).scaled(by: Float(factor)).backward() }
+            try TorchOptimiser.limitGradients(of: parameters, usual: usual, limit: 2, decay: 0.9)
+            let length = 2.5 * factor
+            if step == 0 { known = length }
+            let kept = min(length, 2 * known)
+            known = 0.9 * known + 0.1 * kept
+            #expect(abs(try Double(usual.floats().values[0]) - known) < 1e-5)
+            let gradients = try parameters.map { try $0.gradient().floats().values }
+            #expect(abs(Double(gradients[0][2]) - kept * 0.6) < 1e-4 && abs(Double(gradients[1][1]) - kept * 0.8) < 1e-4, "step \(step)")
+        }
+    }
+
     /// Wide, tall and square matrices; two of one shape go through libtorch as a batch.
     @Test(arguments: [false, true]) func muon(numbers: Bool) throws {
         let device = try StepNumbers(device: "cpu", runtime: TorchRuntime.shared())

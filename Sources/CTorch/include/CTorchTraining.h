@@ -67,6 +67,12 @@ typedef struct {
     /// `v`, which are overwritten.
     AcuityStatus (*spectral_norm)(const AcuityTensor *weight, AcuityTensor *u, AcuityTensor *v, AcuityResult out, char *error);
 
+    // Optimisation.
+    /// Shortens all gradients together to at most `limit` times their usual norm, a running mean of `decay` in the scalar `usual` (0: not
+    /// known yet). All on the device.
+    AcuityStatus (*limit_gradients)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL parameters, int32_t count, AcuityTensor *usual,
+                                    double limit, double decay, char *error);
+
     // Re-parameterisation.
     /// Sums of products by Einstein's convention, as `torch.einsum`: `om,mnyx,ni->oiyx`.
     AcuityStatus (*einsum)(const char *equation, AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL tensors, int32_t count, AcuityResult out, char *error);

@@ -167,6 +167,19 @@ AcuityStatus spectralNorm(const AcuityTensor *weight, AcuityTensor *u, AcuityTen
     });
 }
 
+AcuityStatus limitGradients(AcuityTensor *const *parameters, int32_t count, AcuityTensor *usual, double limit, double decay, char *error) {
+    return guarded(error, [&] {
+        if (count == 0) return;
+        at::NoGradGuard guard;
+        auto g = gradients(list(parameters, count));
+        auto norm = at::stack(at::_foreach_norm(g, 2)).norm().clamp_min(1e-30);
+        auto known = at::where(usual->value > 0, usual->value, norm);
+        auto factor = (known * limit / norm).clamp_max(1);
+        at::_foreach_mul_(g, factor);
+        usual->value.copy_(known * decay + norm * factor * (1 - decay));
+    });
+}
+
 AcuityStatus einsum(const char *equation, AcuityTensor *const *tensors, int32_t count, AcuityResult out, char *error) {
     return make(out, error, [&] { return at::einsum(equation, list(tensors, count)); });
 }
@@ -177,6 +190,7 @@ const AcuityTrainingTable trainingTable = {
     meanOf, normOf, stackOf, charbonnier, gradientL1, edgeL1, relativeL1, logistic, crossEntropy, sigmoidMean,
     spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, batches, pool, unitChannels,
     batchNorm, spectralNorm,
+    limitGradients,
     einsum,
 };
 
