@@ -45,8 +45,8 @@ def call(*arguments, lines=None):
     return result.stdout
 
 
-def psnr(model, scale, name):
-    return json.loads(call("evaluate", "-n", model, "-s", scale, os.path.join(DATA, "eval", name), "--json"))["psnr_y"]
+def psnr(model, scale, name, *options):
+    return json.loads(call("evaluate", "-n", model, "-s", scale, os.path.join(DATA, "eval", name), "--json", *options))["psnr_y"]
 
 
 def interpolation():
@@ -236,16 +236,32 @@ def refusals(folder):
         line(f"a model {what}", f"{len(verdict['shortcomings'])} shortcomings, among them: {'; '.join(named) or verdict['shortcomings'][:1]}", "refused", good)
 
 
+def restore(folder):
+    """The faithful end of `restore` on pictures that were compressed or are noisy, and that it does no harm to clean ones."""
+    cards = {(card["name"], card["scale"]): card for card in json.loads(call("models", "--json"))}
+    strength = ("--strength", 0) if cards["restore", 4].get("faithful") else ()
+    damages = [("--jpeg", quality) for quality in (10, 30, 50, 75)] + [("--noise", sigma) for sigma in (10, 25, 50)]
+    for name, scales in (("Set14", (4, 2, 1)), ("BSD100", (4,))):
+        for scale in scales:
+            for damage in damages:
+                plain = psnr("lanczos3", scale, name, *damage)
+                gain = psnr("restore", scale, name, *damage, *strength) - plain
+                line(f"restore ×{scale}, {name}, {damage[0][2:]} {damage[1]}", f"{gain:+.2f} dB on Lanczos' {plain:.2f} dB", "≥ +0.4 dB", gain >= 0.4)
+    clean = psnr("photo" if ("photo", 4) in cards else "fast", 4, "Set14")
+    loss = clean - psnr("restore", 4, "Set14", *strength)
+    line("restore ×4, Set14, clean", f"{-loss:+.2f} dB against a faithful model's {clean:.2f} dB", "≥ -0.5 dB", loss <= 0.5)
+
+
 def main():
     global acuity
     parser = argparse.ArgumentParser(prog="./run check", description="What a release must reach: figure against goal.")
     parser.add_argument("--acuity", default=os.path.join(ROOT, ".build/release/acuity"), help="the command to measure")
-    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge, "giant": giant, "text": text,
+    checks = {"interpolation": interpolation, "models": models, "tiles": tiles, "large": large, "refusals": refusals, "huge": huge, "giant": giant, "text": text, "restore": restore,
               "batch": lambda folder: batch.check_batch(acuity, line, folder),
               "throughput": lambda folder: batch.check_throughput(acuity, line, folder, ROOT),
               "colours": lambda folder: colours.check_colours(acuity, line, folder, ROOT),
               "fuzz": lambda folder: fuzz.check_fuzz(acuity, line, folder, ROOT, arguments.minutes, arguments.seed, arguments.sanitized)}
-    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them but text if none is named")
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(checks)}; all of them but text and restore if none is named")
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("ACUITY_FUZZ_MINUTES", 2)), help="fuzz: for how long; 2, or ACUITY_FUZZ_MINUTES; a release wants 30")
     parser.add_argument("--seed", type=int, default=1, help="fuzz: of the damage done; the same seed does the same")
     parser.add_argument("--sanitized", action="store_true", help="fuzz: the command was built with the address sanitizer")
@@ -260,7 +276,7 @@ def main():
 
     print("| check | figure | goal | reached |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.checks or [name for name in checks if name != "text"]:
+        for name in arguments.checks or [name for name in checks if name not in ("text", "restore")]:
             try:
                 checks[name]() if name in ("interpolation", "models") else checks[name](tempfile.mkdtemp(dir=folder))
             except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:

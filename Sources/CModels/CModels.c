@@ -33,6 +33,46 @@ static const unsigned char fast_x4_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/photo-x2.safetensors") == 1 && __has_embed("../../Models/photo-x2.json") == 1
+#define HAS_PHOTO_X2
+static const unsigned char photo_x2_weights[] = {
+#embed "../../Models/photo-x2.safetensors"
+};
+static const unsigned char photo_x2_card[] = {
+#embed "../../Models/photo-x2.json"
+};
+#endif
+
+#if __has_embed("../../Models/photo-x4.safetensors") == 1 && __has_embed("../../Models/photo-x4.json") == 1
+#define HAS_PHOTO_X4
+static const unsigned char photo_x4_weights[] = {
+#embed "../../Models/photo-x4.safetensors"
+};
+static const unsigned char photo_x4_card[] = {
+#embed "../../Models/photo-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/restore-x4.safetensors") == 1 && __has_embed("../../Models/restore-x4.json") == 1
+#define HAS_RESTORE_X4
+static const unsigned char restore_x4_weights[] = {
+#embed "../../Models/restore-x4.safetensors"
+};
+static const unsigned char restore_x4_card[] = {
+#embed "../../Models/restore-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/restore-psnr-x4.safetensors") == 1 && __has_embed("../../Models/restore-psnr-x4.json") == 1
+#define HAS_RESTORE_PSNR_X4
+static const unsigned char restore_psnr_x4_weights[] = {
+#embed "../../Models/restore-psnr-x4.safetensors"
+};
+static const unsigned char restore_psnr_x4_card[] = {
+#embed "../../Models/restore-psnr-x4.json"
+};
+#endif
+
 #if __has_embed("../../Models/srcnn-x2.safetensors") == 1 && __has_embed("../../Models/srcnn-x2.json") == 1
 #define HAS_SRCNN_X2
 static const unsigned char srcnn_x2_weights[] = {
@@ -83,8 +123,9 @@ static const unsigned char text_x4_card[] = {
 };
 #endif
 
-#define MODEL(name, scale) \
-    {#name, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
+#define MODEL_NAMED(text, name, scale) \
+    {text, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
+#define MODEL(name, scale) MODEL_NAMED(#name, name, scale)
 
 static const struct acuity_model models[] = {
 #ifdef HAS_FAST_X2
@@ -95,6 +136,18 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_FAST_X4
     MODEL(fast, 4)
+#endif
+#ifdef HAS_PHOTO_X2
+    MODEL(photo, 2)
+#endif
+#ifdef HAS_PHOTO_X4
+    MODEL(photo, 4)
+#endif
+#ifdef HAS_RESTORE_X4
+    MODEL(restore, 4)
+#endif
+#ifdef HAS_RESTORE_PSNR_X4
+    MODEL_NAMED("restore-psnr", restore_psnr, 4)
 #endif
 #ifdef HAS_SRCNN_X2
     MODEL(srcnn, 2)

@@ -38,6 +38,7 @@ import Testing
         let found = try inspect(PixelBuffer(leaves, depth: .eight), "c.jpg", quality: quality)
         #expect(abs(try #require(found.jpegQuality) - quality) <= 2)
         #expect(found.reasons.contains { $0.contains("JPEG quality") } == (quality < 50))
+        #expect(found.model == (quality < 75 ? "restore" : "fast"))
     }
 
     @Test func adviceComesWhereTheFactorIsTooLarge() throws {
