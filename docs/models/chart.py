@@ -79,7 +79,7 @@ def svg(rows, floor):
     times = [row[2] for row in rows]
     low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     least = math.floor(min([floor] + [row[3][1] for row in rows]) * 2) / 2
-    most = math.ceil(max(row[3][1] for row in rows) * 2) / 2
+    most = math.ceil(max(row[3][1] for row in rows) * 2 + 0.2) / 2
 
     def x(value):
         return left + (math.log10(value) - low) / (high - low) * (width - left - right)
@@ -105,8 +105,8 @@ def svg(rows, floor):
         cx, cy = x(milliseconds), y(psnr[1])
         hollow = ' fill="#fff" stroke-width="2"' if kind == "published" else f' fill="{colours[kind]}"'
         parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" stroke="{colours[kind]}"{hollow}/>')
-        anchor, dx = ("end", -9) if cx > width * 0.8 else ("start", 9)
-        parts.append(f'<text x="{cx + dx:.1f}" y="{cy + 4:.1f}" text-anchor="{anchor}" fill="{colours[kind]}">{name}</text>')
+        anchor, dx, dy = ("middle", 0, -11) if kind == "published" else ("end", -9, 4) if cx > width * 0.8 else ("start", 9, 4)
+        parts.append(f'<text x="{cx + dx:.1f}" y="{cy + dy:.1f}" text-anchor="{anchor}" fill="{colours[kind]}">{name}</text>')
     parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 12}" text-anchor="middle">milliseconds a megapixel of the result</text>')
     parts.append(f'<text x="16" y="{height / 2}" text-anchor="middle" transform="rotate(-90 16 {height / 2})">PSNR-Y on Set14, dB</text>')
     return "\n".join(parts + ["</svg>", ""])
