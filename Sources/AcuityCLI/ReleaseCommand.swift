@@ -101,6 +101,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         // Found out now, not after a minute of measuring.
         guard FileManager.default.isWritableFile(atPath: models) else { throw AcuityError(.file, "\(models): no such folder, or not to be written into") }
         let shipped = try Release.shippedCard(name: name, scale: scale, in: models)
+        let faithful = faithful ?? shipped?.faithful
         if let faithful { try checkFaithful(faithful, trained) }
         let tesseract = ReleaseProfile(profile).misreading == nil ? nil : try Tesseract()
 
@@ -135,7 +136,7 @@ struct ReleaseCommand: AsyncParsableCommand {
             purpose: purpose, parameters: model.network.parameterCount, trainingData: trainingData,
             recipe: URL(fileURLWithPath: recipe).lastPathComponent, recipeHash: SHA256.hex(recipeBytes), steps: steps,
             trainingMinutes: (minutes * 10).rounded() / 10, hardware: hardware ?? metadata["hardware"] ?? Self.thisMachine,
-            date: Self.today, licence: licence, sha256: "", metrics: findings.map(\.metric), profile: profile.rawValue, faithful: faithful ?? shipped?.faithful)
+            date: Self.today, licence: licence, sha256: "", metrics: findings.map(\.metric), profile: profile.rawValue, faithful: faithful)
         if sourcesUnknown, metadata[ShardMetadata.sources] == nil { card.trainingData += " (not recorded picture by picture)" }
         var verdict = Verdict(model: stem, profile: profile.rawValue, released: shortcomings.isEmpty, shortcomings: shortcomings, metrics: card.metrics)
         if shortcomings.isEmpty {

@@ -63,16 +63,6 @@ static const unsigned char restore_x4_card[] = {
 };
 #endif
 
-#if __has_embed("../../Models/restore-psnr-x4.safetensors") == 1 && __has_embed("../../Models/restore-psnr-x4.json") == 1
-#define HAS_RESTORE_PSNR_X4
-static const unsigned char restore_psnr_x4_weights[] = {
-#embed "../../Models/restore-psnr-x4.safetensors"
-};
-static const unsigned char restore_psnr_x4_card[] = {
-#embed "../../Models/restore-psnr-x4.json"
-};
-#endif
-
 #if __has_embed("../../Models/srcnn-x2.safetensors") == 1 && __has_embed("../../Models/srcnn-x2.json") == 1
 #define HAS_SRCNN_X2
 static const unsigned char srcnn_x2_weights[] = {
@@ -123,9 +113,8 @@ static const unsigned char text_x4_card[] = {
 };
 #endif
 
-#define MODEL_NAMED(text, name, scale) \
-    {text, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
-#define MODEL(name, scale) MODEL_NAMED(#name, name, scale)
+#define MODEL(name, scale) \
+    {#name, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
 
 static const struct acuity_model models[] = {
 #ifdef HAS_FAST_X2
@@ -145,9 +134,6 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_RESTORE_X4
     MODEL(restore, 4)
-#endif
-#ifdef HAS_RESTORE_PSNR_X4
-    MODEL_NAMED("restore-psnr", restore_psnr, 4)
 #endif
 #ifdef HAS_SRCNN_X2
     MODEL(srcnn, 2)

@@ -268,7 +268,12 @@ public enum TorchOptimiser {
     ///
     /// A rare batch may leave a gradient a thousand times as long as the others'; an optimiser with momentum would follow it for a
     /// hundred steps.
-    /// - Parameter usual: a scalar, the running mean of the norm after shortening; 0 before the first step.
+    /// - Parameters:
+    ///   - parameters: each with a gradient; their Euclidean norm counts together.
+    ///   - usual: a scalar, the running mean of the norm after shortening; 0 before the first step.
+    ///   - limit: at least 1.
+    ///   - decay: of the running mean, 0…1.
+    /// - Throws: ``AcuityError`` with code `.torch`, also where a parameter has no gradient.
     public static func limitGradients(of parameters: [TorchTensor], usual: TorchTensor, limit: Double, decay: Double = 0.98) throws {
         guard let runtime = parameters.first?.runtime else { return }
         let p = parameters.map { Optional($0.handle) }

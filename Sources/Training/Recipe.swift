@@ -78,9 +78,11 @@ public struct Recipe: Sendable, Codable {
 
     /// Batches from other shards, of another degradation, or both; what is left out is as in the recipe.
     public struct MixturePart: Sendable, Codable {
-        /// The probability that a batch is of this kind.
+        /// The probability that a batch is of this kind, above 0; all together below 1.
         public var share: Double
+        /// Shards of crops; `nil` for the recipe's.
         public var data: [String]?
+        /// `nil` for the recipe's.
         public var degradation: Degradation?
 
         enum CodingKeys: String, CodingKey, CaseIterable { case share, data, degradation }

@@ -66,7 +66,9 @@ public struct CropShards: Sendable {
     private let files: [(crops: Data, first: Int)]
 
     /// Where the data came from, for the metadata of the weights that are trained on it.
-    /// - Parameter warmStart: the weights that the training begins with, whose own sources count as well.
+    /// - Parameters:
+    ///   - shards: all that is drawn from; what stands in several counts once.
+    ///   - warmStart: the weights that the training begins with, whose own sources count as well.
     /// - Throws: ``AcuityError`` if those cannot be read.
     public static func provenance(of shards: [CropShards], warmStart: String?) throws -> [String: String] {
         func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }

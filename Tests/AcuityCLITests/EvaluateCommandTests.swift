@@ -31,7 +31,7 @@ import Testing
         #expect(report.seconds > 0 && report.megapixels_per_second > 0)
     }
 
-    /// Noise of 20 levels alone is 22.1 dB in RGB, and 0.70 of it is left in Y (its weights' root of squares, studio swing); JPEG costs more the
+    /// Noise of 20 levels alone is 22.1 dB in RGB, and 0.57 of it is left in Y (its weights' root of squares, studio swing); JPEG costs more the
     /// lower its quality.
     @Test func damagedPictures() throws {
         let folder = try Folder()

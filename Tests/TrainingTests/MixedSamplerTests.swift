@@ -39,7 +39,7 @@ import Training
             counts[level, default: 0] += 1
         }
         #expect(Set(counts.keys) == [50, 100, 200])
-        // Three standard deviations of a binomial: 24, 29, 30.
+        // Three standard deviations of a binomial: 24, 27.5, 30.
         #expect(abs(counts[50, default: 0] - 80) < 24 && abs(counts[200, default: 0] - 120) < 28 && abs(counts[100, default: 0] - 200) < 30, "\(counts)")
     }
 

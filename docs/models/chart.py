@@ -16,7 +16,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIDE = 256
 SETS = ["Set5", "Set14", "BSD100"]
-INSTALLED = ["srcnn", "fast", "photo"]
+INSTALLED = ["srcnn", "fast", "photo"]  # those that are there
 CLASSICAL = ["nearest", "bilinear", "bicubic", "lanczos3"]
 # PSNR-Y on Set5, Set14, BSD100 as published, as far as known.
 PUBLISHED = [
