@@ -160,3 +160,46 @@ void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, 
     (void)isa;
     for (ptrdiff_t i = 0; i < count; i++) out[i] = a[i] * a_factor + b[i] * b_factor;
 }
+
+// Adding 2²³ rounds: the integer stands in the lowest bits. Without the sign, floats are ordered as their bits are, infinity and NaN above all.
+#define QUANTISE(NAME, TYPE, WHITE, TARGET)                                                        \
+    TARGET static bool NAME(const float *restrict in, TYPE *restrict out, ptrdiff_t count) {       \
+        _Pragma("STDC FP_CONTRACT OFF") int32_t largest = 0;                                       \
+        for (ptrdiff_t i = 0; i < count; i++) {                                                    \
+            int32_t bits, rounded;                                                                 \
+            memcpy(&bits, in + i, 4);                                                              \
+            bits &= 0x7fffffff;                                                                    \
+            largest = bits > largest ? bits : largest;                                             \
+            const float low = in[i] > 0 ? in[i] : 0, clipped = low < 1 ? low : 1;                  \
+            const float scaled = clipped * WHITE, sum = scaled + 8388608.0f;                       \
+            memcpy(&rounded, &sum, 4);                                                             \
+            out[i] = (TYPE)rounded;                                                                \
+        }                                                                                          \
+        return largest < 0x7f800000;                                                               \
+    }
+QUANTISE(quantise_8, uint8_t, 255.0f, )
+QUANTISE(quantise_16, uint16_t, 65535.0f, )
+#if defined(__x86_64__)
+QUANTISE(quantise_8_avx512, uint8_t, 255.0f, __attribute__((target("avx512f,avx512bw,avx512vl"))))
+QUANTISE(quantise_16_avx512, uint16_t, 65535.0f, __attribute__((target("avx512f,avx512bw,avx512vl"))))
+QUANTISE(quantise_8_avx2, uint8_t, 255.0f, __attribute__((target("avx2"))))
+QUANTISE(quantise_16_avx2, uint16_t, 65535.0f, __attribute__((target("avx2"))))
+#endif
+
+bool acuity_quantise_8(acuity_isa isa, const float *in, uint8_t *out, ptrdiff_t count) {
+#if defined(__x86_64__)
+    if (isa >= acuity_avx512) return quantise_8_avx512(in, out, count);
+    if (isa == acuity_avx2) return quantise_8_avx2(in, out, count);
+#endif
+    (void)isa;
+    return quantise_8(in, out, count);
+}
+
+bool acuity_quantise_16(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t count) {
+#if defined(__x86_64__)
+    if (isa >= acuity_avx512) return quantise_16_avx512(in, out, count);
+    if (isa == acuity_avx2) return quantise_16_avx2(in, out, count);
+#endif
+    (void)isa;
+    return quantise_16(in, out, count);
+}

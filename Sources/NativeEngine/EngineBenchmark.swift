@@ -106,7 +106,7 @@ public struct EngineBenchmark: Sendable {
     private func peak(_ precision: Precision) async -> Double? {
         let job = PeakJob(kernels: engine.instructionSet.kernels, half: precision == .bf16, threads: engine.threads)
         let start = acuity_seconds()
-        await engine.pool.run(job)
+        await engine.sharing.all.run(job)
         let operations = job.operations.reduce(0, +)
         return operations > 0 ? operations / (acuity_seconds() - start) / 1e9 : nil
     }

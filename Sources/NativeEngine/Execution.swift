@@ -2,6 +2,7 @@
 
 import CKernels
 import SuperResolution
+import Synchronization
 
 /// The rows of one tensor that are still needed, each in whatever memory was free when it was made.
 struct Plane<Element> {
@@ -15,8 +16,50 @@ struct Plane<Element> {
     var untyped: Plane<UInt8> { Plane<UInt8>(rows: rows, pixelBytes: pixelBytes) }
 }
 
-/// Not safe to share: one run at a time.
-final class Execution {
+/// Where the rows that a network makes go, pixels interleaved.
+enum Output {
+    /// All of them, as they are.
+    case raster(UnsafeMutablePointer<Float>)
+    /// A part of them, rounded.
+    case samples(RoundedSamples)
+}
+
+/// A part of a network's result in 8 or 16 bits.
+final class RoundedSamples: Sendable {
+    private let kept: Region
+    private let channels: Int
+    private let depth: PixelBuffer.Depth
+    private let instructionSet: NativeEngine.InstructionSet
+    /// Threads write rows or parts of rows of their own.
+    private nonisolated(unsafe) let samples: UnsafeMutableRawPointer
+    private let hasFault = Atomic(false)
+
+    /// - Parameters:
+    ///   - kept: which part.
+    ///   - samples: room for its samples.
+    init(_ samples: UnsafeMutableRawPointer, of kept: Region, channels: Int, depth: PixelBuffer.Depth, instructionSet: NativeEngine.InstructionSet) {
+        (self.samples, self.kept, self.channels, self.depth, self.instructionSet) = (samples, kept, channels, depth, instructionSet)
+    }
+
+    /// Whether all that was kept was finite.
+    var isFinite: Bool { !hasFault.load(ordering: .relaxed) }
+
+    /// Takes pixels of a row of the result, from a column on.
+    func store(_ pixels: UnsafePointer<Float>, row: Int, columns: Range<Int>) {
+        let wanted = columns.clamped(to: kept.x..<kept.x + kept.width), y = row - kept.y
+        guard !wanted.isEmpty, (0..<kept.height).contains(y) else { return }
+        let from = pixels + (wanted.lowerBound - columns.lowerBound) * channels, count = wanted.count * channels
+        let place = (y * kept.width + wanted.lowerBound - kept.x) * channels, isa = instructionSet.kernels
+        let isFinite = switch depth {
+        case .eight: acuity_quantise_8(isa, from, samples.assumingMemoryBound(to: UInt8.self) + place, count)
+        case .sixteen: acuity_quantise_16(isa, from, samples.assumingMemoryBound(to: UInt16.self) + place, count)
+        }
+        if !isFinite { hasFault.store(true, ordering: .relaxed) }
+    }
+}
+
+/// Handed on from one run to the next, never used by two at a time.
+final class Execution: @unchecked Sendable {
     /// Rows `first ..< first + count` of one stage, made by all threads before the next phase begins.
     struct Phase {
         let stage: Int
@@ -50,9 +93,9 @@ final class Execution {
     let strips: [[Phase]]
     let totalWork: Double
     let bytes: Int
-    /// The rasters of the current run, interleaved.
+    /// The raster of the current run, interleaved, and what is made of it.
     var input: UnsafePointer<Float>
-    var output: UnsafeMutablePointer<Float>
+    var output: Output
     private var allocations: [UnsafeMutableRawPointer] = []
 
     /// - Parameter stripRows: rows of the input taken at a time, `nil` for what suits the caches.
@@ -113,7 +156,7 @@ final class Execution {
         bytes = total
         self.allocations = allocations
         input = UnsafePointer(zeros.assumingMemoryBound(to: Float.self))
-        output = scratch[0]
+        output = .raster(scratch[0])
     }
 
     deinit { for allocation in allocations { allocation.deallocate() } }

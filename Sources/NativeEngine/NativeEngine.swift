@@ -8,7 +8,7 @@ public import SuperResolution
 /// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX-512, 3×3 convolutions run by
 /// Winograd's algorithm, which needs a fifth of the multiplications; all others are direct. Rows flow through all layers
 /// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
-/// of threads: models prepared by the same engine take turns.
+/// of threads, which one run has to itself and several at once share.
 public final class NativeEngine: Engine {
     /// Sets of instructions that the kernels are written for, each including those before it.
     public enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparable {
@@ -45,7 +45,7 @@ public final class NativeEngine: Engine {
     public let name = "native"
     public let instructionSet: InstructionSet
     public let threads: Int
-    let pool: ThreadPool
+    let sharing: ThreadSharing
 
     /// Starts the engine's threads.
     /// - Parameters:
@@ -60,9 +60,12 @@ public final class NativeEngine: Engine {
         let count = threads ?? Int(acuity_processor_count())
         guard (1...1024).contains(count) else { throw AcuityError(.usage, "cannot run on \(count) threads, 1…1024 are possible") }
         self.instructionSet = chosen
-        self.pool = try ThreadPool(threads: count)
-        self.threads = pool.threads
+        sharing = try ThreadSharing(threads: count)
+        self.threads = sharing.all.threads
     }
+
+    /// How many runs wait for threads.
+    package var waitingRuns: Int { sharing.waiting }
 
     /// Tiles of a picture, tens of megabytes each, come and go by the hundred. The C library would give each back to the system and have
     /// the next one filled with zeros again, page by page: a fifth of the time of a large picture. For programs, when they start; the
@@ -83,7 +86,7 @@ public final class NativeEngine: Engine {
     /// - Parameter winograd: false for direct convolutions only, whatever is faster.
     package func prepare(_ model: Model, precision: Precision, winograd: Bool) throws -> any PreparedModel {
         let half = instructionSet >= .avx512bf16 && precision == .bf16
-        return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), pool: pool)
+        return NativeModel(model: model, program: try Program(model, instructionSet: instructionSet, half: half, winograd: winograd), sharing: sharing)
     }
 
     /// bf16 multiplies twice as fast, Winograd's algorithm needs a fifth of the multiplications. The matrix unit is faster than both.

@@ -104,11 +104,25 @@ struct ConvolutionTail {
     ///   - pixels: the columns of the row before the shuffle, `stride` floats each.
     ///   - width: columns of the whole row.
     func write(_ e: Execution, _ pixels: UnsafePointer<Float>, stride: Int, row: Int, columns: Range<Int>, width: Int) {
-        let run = factor * channels, outStride = width * run
-        acuity_shuffle_out(
-            e.program.instructionSet.kernels, pixels, stride, columns.count, Int32(factor), Int32(channels),
-            addsInput ? e.input + (row * e.width + columns.lowerBound) * channels : nil,
-            e.output + row * factor * outStride + columns.lowerBound * run, outStride)
+        let run = factor * channels
+        func shuffle(to out: UnsafeMutablePointer<Float>, stride outStride: Int) {
+            acuity_shuffle_out(
+                e.program.instructionSet.kernels, pixels, stride, columns.count, Int32(factor), Int32(channels),
+                addsInput ? e.input + (row * e.width + columns.lowerBound) * channels : nil, out, outStride)
+        }
+        switch e.output {
+        case .raster(let raster): shuffle(to: raster + (row * factor * width + columns.lowerBound) * run, stride: width * run)
+        case .samples(let samples):
+            // A few kilobytes, which the first-level cache holds.
+            let length = columns.count * run
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: factor * length) { rows in
+                guard let rows = rows.baseAddress else { return }
+                shuffle(to: rows, stride: length)
+                for y in 0..<factor {
+                    samples.store(rows + y * length, row: row * factor + y, columns: columns.lowerBound * factor..<columns.upperBound * factor)
+                }
+            }
+        }
     }
 }
 
@@ -206,7 +220,16 @@ final class RowStage: Stage {
 
     override func run(_ e: Execution, row: Int, columns: Range<Int>, thread: Int) {
         guard let output else {
-            body(e, row, e.output + row * columns.count * rasterChannels)
+            let length = columns.count * rasterChannels
+            switch e.output {
+            case .raster(let raster): body(e, row, raster + row * length)
+            case .samples(let samples):
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: length) { pixels in
+                    guard let pixels = pixels.baseAddress else { return }
+                    body(e, row, pixels)
+                    samples.store(pixels, row: row, columns: columns)
+                }
+            }
             return
         }
         let out = e.floats[output]!.row(row)

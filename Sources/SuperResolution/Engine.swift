@@ -32,6 +32,13 @@ public protocol PreparedModel: Sendable {
     ///   - progress: called with the finished fraction, 0…1, from any thread, in increasing order.
     /// - Returns: a raster `scale` times as wide and high, not clipped to 0…1.
     func run(_ raster: Raster, progress: @escaping @Sendable (Double) -> Void) async throws -> Raster
+
+    /// The same, of which a part is kept in compact form, clipped to 0…1 and rounded to nearest; NaN becomes 0.
+    /// - Parameter kept: in the result.
+    /// - Returns: the part, and whether all of it was finite.
+    func run(
+        _ raster: Raster, keeping kept: Region, depth: PixelBuffer.Depth, progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> (pixels: PixelBuffer, isFinite: Bool)
 }
 
 extension Engine {
@@ -40,4 +47,13 @@ extension Engine {
 
 extension PreparedModel {
     public func run(_ raster: Raster) async throws -> Raster { try await run(raster) { _ in } }
+
+    public func run(
+        _ raster: Raster, keeping kept: Region, depth: PixelBuffer.Depth, progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> (pixels: PixelBuffer, isFinite: Bool) {
+        let output = try await run(raster, progress: progress)
+        var pixels = PixelBuffer(unfilledWidth: kept.width, height: kept.height, channels: output.channels, depth: depth)
+        let isFinite = pixels.write(output, from: kept, x: 0, y: 0)
+        return (pixels, isFinite)
+    }
 }

@@ -36,10 +36,14 @@ enum HealthCheck {
     static func problem(input: Raster, part: Region, output: PixelBuffer, isFinite: Bool) -> HealthProblem? {
         guard part.width > 0, part.height > 0 else { return nil }
         guard isFinite else { return .notFinite }
+        // Every other row, and as many of the output, tells the same.
+        let scale = output.width / part.width, step = part.height < 2 * block ? 1 : 2
         var seen = PixelBuffer(unfilledWidth: part.width, height: part.height, channels: input.channels, depth: .eight)
-        seen.write(input, from: part, x: 0, y: 0)
-        let before = Summary(seen, block: block)
-        let after = Summary(output, block: block * (output.width / part.width))
+        for y in stride(from: step / 2, to: part.height, by: step) {
+            seen.write(input, from: Region(x: part.x, y: part.y + y, width: part.width, height: 1), x: 0, y: y)
+        }
+        let before = Summary(seen, block: block, everyRows: step)
+        let after = Summary(output, block: block * scale, everyRows: step * scale)
         if before.range > contrast && after.range < flatness { return .flat }
 
         guard !before.means.isEmpty, before.means.count == after.means.count else { return nil }
@@ -63,16 +67,17 @@ private struct Summary {
     var means: [Float] = []
     var range: Float = 0
 
-    init(_ pixels: PixelBuffer, block: Int) {
+    /// - Parameter everyRows: looks at one row of so many, in the middle of them; a block is a multiple.
+    init(_ pixels: PixelBuffer, block: Int, everyRows: Int = 1) {
         pixels.bytes.withUnsafeBytes { bytes in
             switch pixels.depth {
-            case .eight: measure(bytes.assumingMemoryBound(to: UInt8.self), pixels, block)
-            case .sixteen: measure(bytes.assumingMemoryBound(to: UInt16.self), pixels, block)
+            case .eight: measure(bytes.assumingMemoryBound(to: UInt8.self), pixels, block, everyRows)
+            case .sixteen: measure(bytes.assumingMemoryBound(to: UInt16.self), pixels, block, everyRows)
             }
         }
     }
 
-    private mutating func measure<Sample: FixedWidthInteger>(_ samples: UnsafeBufferPointer<Sample>, _ pixels: PixelBuffer, _ block: Int) {
+    private mutating func measure<Sample: FixedWidthInteger>(_ samples: UnsafeBufferPointer<Sample>, _ pixels: PixelBuffer, _ block: Int, _ step: Int) {
         let (channels, columns, stride) = (pixels.channels, pixels.width / block, pixels.width * pixels.channels)
         guard let samples = samples.baseAddress, stride > 0 else { return }
         means.reserveCapacity(columns * (pixels.height / block) * channels)
@@ -80,8 +85,8 @@ private struct Summary {
         var lowest = [Sample](repeating: .max, count: stride)
         var highest = [Sample](repeating: .min, count: stride)
         let white = pixels.depth.white
-        for y in 0..<pixels.height {
-            let row = samples + y * stride
+        for top in Swift.stride(from: 0, to: pixels.height / step * step, by: step) {
+            let row = samples + (top + step / 2) * stride
             sum.withUnsafeMutableBufferPointer { sum in
                 lowest.withUnsafeMutableBufferPointer { lowest in
                     highest.withUnsafeMutableBufferPointer { highest in
@@ -93,12 +98,12 @@ private struct Summary {
                     }
                 }
             }
-            if (y + 1) % block == 0 {
+            if (top + step) % block == 0 {
                 for column in 0..<columns {
                     for channel in 0..<channels {
                         var total: UInt32 = 0
                         for x in 0..<block { total &+= sum[(column * block + x) * channels + channel] }
-                        means.append(Float(total) / (Float(block * block) * white))
+                        means.append(Float(total) / (Float(block * (block / step)) * white))
                     }
                 }
                 for i in 0..<stride { sum[i] = 0 }

@@ -131,28 +131,28 @@ struct NetworkModels: Sendable {
         let scale = network.scale
         let kept = Region(x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale)
         let input = try network.view(of: tile)
-        var output = try await prepared.run(input, progress: progress)
-        var (pixels, problem) = checked(output)
-        func checked(_ output: Raster) -> (PixelBuffer, HealthProblem?) {
-            var pixels = PixelBuffer(unfilledWidth: kept.width, height: kept.height, channels: output.channels, depth: depth)
-            let isFinite = pixels.write(output, from: kept, x: 0, y: 0)
+
+        func result(of model: any PreparedModel, _ progress: @escaping @Sendable (Double) -> Void) async throws -> (PixelBuffer, HealthProblem?) {
+            guard tile.channels == input.channels else {
+                let output = try await model.run(input, progress: progress).cropped(to: kept)
+                var made = PixelBuffer(unfilledWidth: kept.width, height: kept.height, channels: output.channels, depth: depth)
+                let isFinite = made.write(output, x: 0, y: 0)
+                let problem = HealthCheck.problem(input: input, part: core, output: made, isFinite: isFinite)
+                if input.channels == 3 { return (PixelBuffer(output.greyFromRGB, depth: depth), problem) }
+                let chroma = Resampling.bicubic.resize(tile, width: tile.width * scale, height: tile.height * scale)
+                return (PixelBuffer(chroma.cropped(to: kept).replacingLuma(with: output), depth: depth), problem)
+            }
+            let (pixels, isFinite) = try await model.run(input, keeping: kept, depth: depth, progress: progress)
             return (pixels, HealthCheck.problem(input: input, part: core, output: pixels, isFinite: isFinite))
         }
+        var (pixels, problem) = try await result(of: prepared, progress)
         if problem != nil, prepared.precision != .fp32 {
-            output = try await all.model(scale: scale, precision: .fp32).run(input)
-            (pixels, problem) = checked(output)
+            (pixels, problem) = try await result(of: all.model(scale: scale, precision: .fp32)) { _ in }
         }
         if let problem {
             throw AcuityError(.health, "\(prepared.model.name): around column \(place.x), row \(place.y) \(problem.rawValue)")
         }
-        switch (tile.channels, input.channels) {
-        case (3, 1):
-            let chroma = Resampling.bicubic.resize(tile, width: tile.width * scale, height: tile.height * scale)
-            let luma = output.cropped(to: kept)
-            return PixelBuffer(chroma.cropped(to: kept).replacingLuma(with: luma), depth: depth)
-        case (1, 3): return PixelBuffer(output.cropped(to: kept).greyFromRGB, depth: depth)
-        default: return pixels
-        }
+        return pixels
     }
 }
 

@@ -66,17 +66,23 @@ public struct PixelBuffer: Sendable, Equatable {
     /// - Precondition: `region` lies inside the buffer.
     public func raster(of region: Region) -> Raster {
         precondition(region.isInside(width: width, height: height), "the region must lie inside the buffer")
-        let row = region.width * channels
-        let samples = [Float](unsafeUninitializedCapacity: row * region.height) { output, initialised in
-            initialised = row * region.height
-            bytes.withUnsafeBytes { input in
-                switch depth {
-                case .eight: load(input.assumingMemoryBound(to: UInt8.self), region, into: output)
-                case .sixteen: load(input.assumingMemoryBound(to: UInt16.self), region, into: output)
-                }
-            }
+        let count = region.width * region.height * channels
+        let samples = [Float](unsafeUninitializedCapacity: count) { output, initialised in
+            initialised = count
+            if let output = output.baseAddress { load(region, into: output) }
         }
         return Raster(width: region.width, height: region.height, channels: channels, samples: samples)
+    }
+
+    /// A part of the picture as floats, row after row.
+    func load(_ region: Region, into output: UnsafeMutablePointer<Float>) {
+        precondition(region.isInside(width: width, height: height), "the region must lie inside the buffer")
+        bytes.withUnsafeBytes { input in
+            switch depth {
+            case .eight: load(input.assumingMemoryBound(to: UInt8.self), region, into: output)
+            case .sixteen: load(input.assumingMemoryBound(to: UInt16.self), region, into: output)
+            }
+        }
     }
 
     /// Stores the pixels of `source` (all of `raster` when `nil`) with their top left corner at column `x`, row `y`,
@@ -166,10 +172,10 @@ public struct PixelBuffer: Sendable, Equatable {
     }
 
     private func load<Sample: FixedWidthInteger>(
-        _ input: UnsafeBufferPointer<Sample>, _ region: Region, into output: UnsafeMutableBufferPointer<Float>
+        _ input: UnsafeBufferPointer<Sample>, _ region: Region, into output: UnsafeMutablePointer<Float>
     ) {
         let row = region.width * channels
-        guard row > 0, let input = input.baseAddress, let output = output.baseAddress else { return }
+        guard row > 0, let input = input.baseAddress else { return }
         let unit = 1 / depth.white
         for y in 0..<region.height {
             let from = input + ((region.y + y) * width + region.x) * channels

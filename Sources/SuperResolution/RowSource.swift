@@ -112,24 +112,20 @@ package struct RowWindow {
         // Small pictures are mirrored many times over, so that a frame's pixels may come from anywhere.
         let columns = (0..<region.width).map { mirror(region.x + $0, into: width) }
         let rows = (0..<region.height).map { mirror(region.y + $0, into: height) }
-        let (firstColumn, lastColumn) = (columns.min() ?? 0, columns.max() ?? 0)
-        let (firstRow, lastRow) = (rows.min() ?? 0, rows.max() ?? 0)
-        let seen = raster(of: Region(x: firstColumn, y: firstRow, width: lastColumn - firstColumn + 1, height: lastRow - firstRow + 1))
         let channels = source.channels
-        // Columns inside the picture are copied as they are.
+        // Columns inside the picture are taken as they are.
         let left = min(max(0, -region.x), region.width), right = max(left, min(region.width, width - region.x))
         let samples = [Float](unsafeUninitializedCapacity: region.width * region.height * channels) { target, initialised in
             initialised = region.width * region.height * channels
-            seen.samples.withUnsafeBufferPointer { samples in
-                for (y, row) in rows.enumerated() {
-                    let from = samples.baseAddress! + (row - firstRow) * seen.stride, to = target.baseAddress! + y * region.width * channels
-                    func copy(_ place: Int, count: Int) {
-                        (to + place * channels).update(from: from + (columns[place] - firstColumn) * channels, count: count * channels)
-                    }
-                    for place in 0..<left { copy(place, count: 1) }
-                    if left < right { copy(left, count: right - left) }
-                    for place in right..<region.width { copy(place, count: 1) }
+            guard let target = target.baseAddress else { return }
+            for (y, row) in rows.enumerated() {
+                let to = target + y * region.width * channels
+                func load(_ place: Int, count: Int) {
+                    pixels.load(Region(x: columns[place], y: row - first, width: count, height: 1), into: to + place * channels)
                 }
+                for place in 0..<left { load(place, count: 1) }
+                if left < right { load(left, count: right - left) }
+                for place in right..<region.width { load(place, count: 1) }
             }
         }
         return Raster(width: region.width, height: region.height, channels: channels, samples: samples)

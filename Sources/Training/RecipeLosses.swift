@@ -91,8 +91,13 @@ extension Recipe {
             public var betas: [Double]
             /// Weights for the discriminator to start from.
             public var weights: String?
+            /// First steps in which only the discriminator learns: what a beginner says of a picture is noise to the generator.
+            public var headStart: Int
 
-            enum CodingKeys: String, CodingKey, CaseIterable { case share, kind, discriminator, features, matching, rate, betas, weights }
+            enum CodingKeys: String, CodingKey, CaseIterable {
+                case share, kind, discriminator, features, matching, rate, betas, weights
+                case headStart = "head_start"
+            }
 
             public init(from decoder: any Decoder) throws {
                 try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "losses.gan")
@@ -105,6 +110,7 @@ extension Recipe {
                 rate = try c.decodeIfPresent(Double.self, forKey: .rate) ?? 1e-4
                 betas = try c.decodeIfPresent([Double].self, forKey: .betas) ?? [0.9, 0.99]
                 weights = try c.decodeIfPresent(String.self, forKey: .weights)
+                headStart = try c.contains(.headStart) ? c.wholeNumber(forKey: .headStart) : 0
             }
         }
 
@@ -153,6 +159,7 @@ extension Recipe {
             if gan.share == 0 { return "losses.gan.share is above 0" }
             if !(1...512).contains(gan.features) { return "losses.gan.features is 1…512" }
             if !(gan.rate > 0 && gan.rate.isFinite) { return "losses.gan.rate is above 0" }
+            if gan.headStart < 0 { return "losses.gan.head_start is not negative" }
             if gan.betas.count != 2 || !gan.betas.allSatisfy({ (0..<1).contains($0) }) { return "losses.gan.betas are two numbers below 1" }
             return nil
         }

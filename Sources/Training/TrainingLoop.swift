@@ -172,7 +172,7 @@ public func train(
 
         if isSampled, state.elapsed - lastReport >= 1 {
             progress = TrainingProgress(
-                step: state.step, loss: report.mean(0), terms: report.terms { name in
+                step: state.step, loss: result.terms.isEmpty ? 0 : report.mean(0), terms: report.terms { name in
                     result.terms.first { $0.name == name }.map { objective.weight(of: $0, among: result.terms, balance: state.balance) } ?? 0
                 }, discriminator: report.discriminator, rate: rate * recipe.optimiser.rate,
                 imagesPerSecond: Double(report.images) / (state.elapsed - lastReport), minutes: state.elapsed / 60,
@@ -218,6 +218,7 @@ struct StepResult {
 
 extension TrainingState {
     /// One step after ``advance(rate:decay:)``: forward, loss, backward, the generator's optimiser and average, the discriminator's optimiser.
+    /// During the discriminator's head start only the last.
     /// - Parameters:
     ///   - low: N×C×h×w.
     ///   - target: what the output is drawn to, N×C×H×W.
@@ -225,8 +226,16 @@ extension TrainingState {
     func train(
         on low: TorchTensor, target: TorchTensor, truth: TorchTensor, _ objective: GeneratorLoss, recipe: Recipe, fraction: Double
     ) throws -> StepResult {
-        // The graph is cut at the output, where the terms of the loss are weighed against each other.
         let output = try forward(low, precision: recipe.precision).converted(to: .float32)
+        func taught(_ adversary: Adversary, by verdicts: Adversary.Verdicts) throws -> [TorchTensor] {
+            let probabilities = try adversary.probabilities(verdicts)
+            try adversary.update(verdicts, rate: pace.rate, step: step)
+            return [probabilities.real, probabilities.made]
+        }
+        if let adversary, step <= headStart {
+            return StepResult(terms: [], values: [], probabilities: try taught(adversary, by: adversary.judge(output.detached(), truth: truth)))
+        }
+        // The graph is cut at the output, where the terms of the loss are weighed against each other.
         var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth)
         sample.verdicts = try adversary?.judge(sample.output, truth: truth)
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
@@ -235,9 +244,7 @@ extension TrainingState {
         try update()
 
         guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
-        let probabilities = try adversary.probabilities(verdicts)
-        try adversary.update(verdicts, rate: pace.rate, step: step)
-        return StepResult(terms: terms, values: loss.values, probabilities: [probabilities.real, probabilities.made])
+        return StepResult(terms: terms, values: loss.values, probabilities: try taught(adversary, by: verdicts))
     }
 }
 
@@ -250,7 +257,7 @@ private struct StepMeans {
 
     /// - Parameter values: of the terms by name, then the discriminator's two probabilities where there is one.
     mutating func add(_ names: [String], _ values: [Double]) {
-        if names != self.names { (self.names, sums, count) = (names, [Double](repeating: 0, count: values.count), 0) }
+        if names != self.names || values.count != sums.count { (self.names, sums, count) = (names, [Double](repeating: 0, count: values.count), 0) }
         for (index, value) in values.enumerated() where index < sums.count { sums[index] += value }
         count += 1
     }

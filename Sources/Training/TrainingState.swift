@@ -22,6 +22,8 @@ final class TrainingState {
     var sampler: MixedSampler?
     /// Where the recipe has a GAN.
     let adversary: Adversary?
+    /// First steps that are the discriminator's alone.
+    let headStart: Int
     var balance = LossBalance()
 
     /// Where the recipe has `reparameterise`: the network's kernels are made of its branches, which are what is optimised.
@@ -69,6 +71,8 @@ final class TrainingState {
                 $0, network: network, patchSides: recipe.patch.map(\.side), precision: recipe.precision, seed: recipe.seed, device: device,
                 runtime: runtime)
         }
+
+        headStart = recipe.losses?.gan?.headStart ?? 0
 
         let trainable = network.parameters.filter(\.isTrainable)
         let kernels = network.kernelKeys
@@ -120,7 +124,7 @@ final class TrainingState {
             try numbers.muon(muon.parameters, momentum: muon.momentum, beta: optimiser.momentum)
         } else {
             try TorchOptimiser.adam(
-                adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * pace.rate, betas: betas, step: step)
+                adam.parameters, first: adam.first, second: adam.second, rate: optimiser.rate * pace.rate, betas: betas, step: step - headStart)
             try TorchOptimiser.muon(muon.parameters, momentum: muon.momentum, rate: optimiser.muonRate * pace.rate, beta: optimiser.momentum)
         }
         try TorchOptimiser.zeroGradients(adam.parameters + muon.parameters)

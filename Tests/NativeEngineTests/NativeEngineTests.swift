@@ -1,5 +1,6 @@
 // NativeEngineTests: kernels against naive loops over a grid of shapes, and the engine's manners.
 
+import Dispatch
 import NativeEngine
 import SuperResolution
 import Synchronization
@@ -269,6 +270,71 @@ private func check(_ model: Model, _ raster: Raster, fp32 tolerance: Float = 2e-
                 group.addTask { i % 2 == 0 ? try await a.run(raster) == alone.0 : try await b.run(raster) == alone.1 }
             }
             for try await same in group { #expect(same) }
+        }
+    }
+
+    /// Two runs that wait for two threads get one each and run side by side: each goes on only once the other has begun.
+    @Test(.timeLimit(.minutes(1))) func crowdedRuns() async throws {
+        let engine = try NativeEngine(threads: 2)
+        let prepared = try engine.prepare(randomModel(Self.compact())), raster = randomRaster(50, 50)
+        let alone = try await prepared.run(raster)
+        let mayGo = DispatchSemaphore(value: 0), begun = [DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)]
+        let started = Fractions(), met = Fractions()
+        let first = Task {
+            try await prepared.run(raster) {
+                started.append($0)
+                if $0 == 0 { mayGo.wait() }
+            }
+        }
+        while started.all.isEmpty { await Task.yield() }
+        let pair = (0..<2).map { i in
+            Task {
+                try await prepared.run(raster) {
+                    guard $0 == 0 else { return }
+                    begun[1 - i].signal()
+                    if begun[i].wait(timeout: .now() + 20) == .success { met.append(1) }
+                }
+            }
+        }
+        while engine.waitingRuns < 2 { await Task.yield() }
+        mayGo.signal()
+        #expect(try await first.value == alone)
+        for run in pair { #expect(try await run.value == alone) }
+        #expect(met.all.count == 2)
+    }
+
+    /// What the engine rounds itself is what a buffer makes of the floats.
+    @Test func roundedRuns() async throws {
+        var staged = NetworkBuilder(inputChannels: 3)
+        var x = staged.pixelShuffle(staged.convolution(staged.input, "a", outputs: 64), 2)
+        x = staged.convolution(staged.leakyReLU(x, slope: 0.1), "b", outputs: 3, kernel: 9)
+        x = staged.add(x, staged.enlarge(staged.input, 2, .bilinear))
+        // Values below 0 and above 1, too.
+        let models = [try randomModel(Self.compact()), try randomModel(staged.finish(x, architecture: "Test")), try randomModel(Convolutions.network(inputs: 8, outputs: 20))]
+        let raster = randomRaster(37, 41)
+        for model in models {
+            let scale = model.network.scale
+            for (set, engine) in engines {
+                let prepared = try engine.prepare(model), output = try await prepared.run(raster)
+                for region in [Region(x: 0, y: 0, width: 37 * scale, height: 41 * scale), Region(x: 5, y: 3, width: 21, height: 36)] {
+                    for depth in [PixelBuffer.Depth.eight, .sixteen] {
+                        var expected = PixelBuffer(width: region.width, height: region.height, channels: 3, depth: depth)
+                        expected.write(output, from: region, x: 0, y: 0)
+                        let (pixels, isFinite) = try await prepared.run(raster, keeping: region, depth: depth) { _ in }
+                        #expect(pixels == expected && isFinite, "\(set), \(model.network.architecture), \(depth)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func roundedRunsSayWhatIsNotFinite() async throws {
+        var raster = randomRaster(20, 20)
+        raster.samples[3 * (20 * 10 + 10)] = .infinity
+        let model = try randomModel(Convolutions.network(inputs: 8, outputs: 20))
+        for (_, engine) in engines {
+            let prepared = try engine.prepare(model, precision: .fp32)
+            #expect(try await !prepared.run(raster, keeping: Region(x: 0, y: 0, width: 20, height: 20), depth: .eight) { _ in }.isFinite)
         }
     }
 

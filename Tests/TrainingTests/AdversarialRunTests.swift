@@ -75,6 +75,21 @@ import Training
         #expect(try weights("all/checkpoint.safetensors")["discriminator/conv9.weight"] != before["discriminator/conv9.weight"])
     }
 
+    /// During its head start the discriminator learns alone, afterwards both do.
+    @Test func headStart() throws {
+        let gan: [String: Any] = ["share": 0.1, "features": 4, "rate": 0.001, "head_start": 3]
+        let recipe = try everything(["gan": gan])
+        var checkpoints: [StateDict] = []
+        for steps in [1, 3, 4] {
+            try run(recipe, in: "run", steps: steps, resume: steps > 1)
+            checkpoints.append(try weights("run/checkpoint.safetensors"))
+        }
+        let generator = "weights/body.0.weight", discriminator = "discriminator/conv9.weight"
+        #expect(checkpoints[0][generator] != nil && checkpoints[0][generator] == checkpoints[1][generator])
+        #expect(checkpoints[0][discriminator] != checkpoints[1][discriminator])
+        #expect(checkpoints[1][generator] != checkpoints[2][generator])
+    }
+
     /// A student that is drawn to its teacher alone comes nearer to it than to what it was.
     @Test func distillation() throws {
         try run(["batch": 8, "optimiser": ["name": "adam", "rate": 0.005], "ema": 0], in: "teacher", steps: 40)

@@ -48,8 +48,8 @@ package final class Batch: Sendable {
     private let settings: [String: String]
     private let lanes: Int
     private let memory: Allowance
-    /// The engine takes turns anyway; a second picture fills the gaps between its tiles.
-    private let network = Allowance(2)
+    /// As many pictures as the engine can have threads, for it then gives each its own, and one more to fill gaps.
+    private let network: Allowance
     private let files = DispatchQueue(label: "acuity.files", attributes: .concurrent)
     private let stopped = Mutex(false)
 
@@ -61,6 +61,7 @@ package final class Batch: Sendable {
         self.options = options
         let processors = ProcessInfo.processInfo.activeProcessorCount
         lanes = processors + 2
+        network = Allowance(processors + 1)
         let budget = options.memory?.bytes ?? Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
         guard budget > Self.overhead + (64 << 20) else {
             throw AcuityError(.usage, "memory \(ByteCount(budget)): too little; \(ByteCount(Self.overhead + (64 << 20))) is the least")
