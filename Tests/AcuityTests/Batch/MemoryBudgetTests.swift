@@ -37,7 +37,8 @@ import Testing
             try Picture(pixels: pixels(1600)).write(to: path)
             pictures.append(FoundPicture(path: path))
         }
-        for (memory, most) in [(240, 1), (1000, 2)] {
+        // The engine is offered a picture for each of its threads, and one more.
+        for (memory, most) in [(240, 1...1), (1000, 2...ProcessInfo.processInfo.activeProcessorCount + 1)] {
             let watcher = try Watcher()
             let upscaler = try Upscaler(.network(watcher, [2: watcher.model]), target: .factor(2))
             let outputs = BatchOutputs(
@@ -45,7 +46,7 @@ import Testing
             let batch = try Batch(.init(upscaler: upscaler, outputs: outputs, memory: ByteCount(memory << 20)))
             let summary = try await batch.run(pictures) { _ in }
             #expect(summary.done == 4 && summary.failed == 0)
-            #expect(watcher.state.withLock(\.most) == most, "\(memory) MB")
+            #expect(most.contains(watcher.state.withLock(\.most)), "\(memory) MB")
         }
     }
 
