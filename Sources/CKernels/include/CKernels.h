@@ -136,7 +136,7 @@ void acuity_shuffle_out(acuity_isa isa, const float *in, ptrdiff_t stride, ptrdi
 /// out = a × a_factor + b × b_factor.
 void acuity_sum(acuity_isa isa, const float *a, float a_factor, const float *b, float b_factor, float *out, ptrdiff_t count);
 
-/// Clips to 0…1, multiplies by `white`, 255 or 65535, and rounds to the nearest integer of 8 or 16 bits; NaN becomes 0.
+/// Clips to 0…1, multiplies by 255 or 65535 and rounds to the nearest integer, as PixelBuffer does, to the bit; NaN becomes 0.
 /// Returns whether all values were finite.
 bool acuity_quantise_8(acuity_isa isa, const float *in, uint8_t *out, ptrdiff_t count);
 bool acuity_quantise_16(acuity_isa isa, const float *in, uint16_t *out, ptrdiff_t count);
