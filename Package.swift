@@ -42,27 +42,30 @@ let package = Package(
         .target(name: "CTorch", exclude: ["plugin"], cSettings: [.treatAllWarnings(as: .error)]),
         .target(name: "CModels", cSettings: [.treatAllWarnings(as: .error)]),
         .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"]), .brew(["vips"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // Adapters: own the C handles.
         target("NativeEngine", ["SuperResolution", "CKernels"]),
         tests("NativeEngine", ["SuperResolution"]),
         target("TorchEngine", ["SuperResolution", "CTorch"]),
         tests("TorchEngine", ["SuperResolution", "NativeEngine", "Imaging"]),
-        target("Imaging", ["SuperResolution", "CVips"]),
+        target("Hashing", [.target(name: "CCrypto", condition: .when(platforms: [.linux]))]),
+        tests("Hashing", []),
+        target("Imaging", ["SuperResolution", "Hashing", "CVips"]),
         tests("Imaging", ["SuperResolution", "Acuity"]),
 
         // Compose.
         target("Training", ["SuperResolution", "TorchEngine"]),
         tests("Training", ["SuperResolution", "TorchEngine", "Imaging"]),
-        target("Evaluation", ["SuperResolution"]),
+        target("Evaluation", ["SuperResolution", "Hashing"]),
         tests("Evaluation", ["SuperResolution", "Imaging"]),
         target("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "CModels"]),
-        tests("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "Evaluation"]),
+        tests("Acuity", ["SuperResolution", "NativeEngine", "Imaging", "Evaluation", "Hashing"]),
 
         // Entry points.
         .executableTarget(
             name: "AcuityCLI",
-            dependencies: ["Acuity", "SuperResolution", "NativeEngine", "Imaging", "Training", "TorchEngine", "Evaluation", arguments],
+            dependencies: ["Acuity", "SuperResolution", "NativeEngine", "Imaging", "Training", "TorchEngine", "Evaluation", "Hashing", arguments],
             swiftSettings: settings),
         .executableTarget(
             name: "AcuityTrainer",

@@ -4,6 +4,7 @@ import Acuity
 import ArgumentParser
 import Evaluation
 import Foundation
+import Hashing
 import NativeEngine
 import SuperResolution
 import Training

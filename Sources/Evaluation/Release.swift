@@ -1,6 +1,7 @@
 // Release: a model as it is shipped: half-precision weights and the card beside them.
 
 public import Foundation
+import Hashing
 public import SuperResolution
 
 /// Two files of the same stem: `<name>-x<scale>.safetensors` and `.json`.

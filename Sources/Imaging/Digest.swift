@@ -1,12 +1,11 @@
-// Digest: the SHA-256 of a file, by GLib, which libvips brings along.
-
-import CVips
+// Digest: the SHA-256 of a file.
 
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Glibc)
 import Glibc
 #endif
+import Hashing
 import SuperResolution
 
 /// Hashes of files.
@@ -17,15 +16,14 @@ package enum Digest {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw AcuityError(.file, "\(path): \(reason(errno))") }
         defer { close(descriptor) }
-        guard let checksum = g_checksum_new(G_CHECKSUM_SHA256) else { throw AcuityError(.file, "\(path): no SHA-256 in GLib") }
-        defer { g_checksum_free(checksum) }
+        var hash = SHA256()
         var piece = [UInt8](repeating: 0, count: 1 << 18)
         while true {
             let count = read(descriptor, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw AcuityError(.file, "\(path): \(reason(errno))") }
-            if count == 0 { return String(cString: g_checksum_get_string(checksum)) }
-            g_checksum_update(checksum, piece, count)
+            if count == 0 { return hash.hex() }
+            piece.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
     }
 }

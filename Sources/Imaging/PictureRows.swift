@@ -25,7 +25,8 @@ package final class PictureRows: @unchecked Sendable {
         (image, blobs, remarks) = try file.rows()
         (width, height) = (image.width, image.height)
         let row = width * image.bands * Int(vips_format_sizeof(image.format))
-        stripRows = max(1, min(height, stripBytes / max(1, row)))
+        // Of a small picture a part too, so that whoever takes the rows can begin.
+        stripRows = max(1, min(max(64, height / 8), stripBytes / max(1, row)))
     }
 
     /// The next rows; `nil` after the last. The metadata of all strips are those of the picture.

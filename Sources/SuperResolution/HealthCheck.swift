@@ -90,11 +90,10 @@ private struct Summary {
             sum.withUnsafeMutableBufferPointer { sum in
                 lowest.withUnsafeMutableBufferPointer { lowest in
                     highest.withUnsafeMutableBufferPointer { highest in
-                        for i in 0..<stride {
-                            sum[i] &+= UInt32(truncatingIfNeeded: row[i])
-                            lowest[i] = min(lowest[i], row[i])
-                            highest[i] = max(highest[i], row[i])
-                        }
+                        // Three loops, for the compiler makes vectors of each, of different widths.
+                        for i in 0..<stride { sum[i] &+= UInt32(truncatingIfNeeded: row[i]) }
+                        for i in 0..<stride { lowest[i] = min(lowest[i], row[i]) }
+                        for i in 0..<stride { highest[i] = max(highest[i], row[i]) }
                     }
                 }
             }

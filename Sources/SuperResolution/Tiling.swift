@@ -70,7 +70,9 @@ public struct Tiling: Sendable, Hashable {
     public let tiles: [Tile]
 
     /// Cuts a picture of `width × height` pixels (multiples of ``Network/sizeMultiple``) for a network.
-    /// - Parameter coreRows: the most rows of an automatic tile's core; more where overlap would be most of the work.
+    /// - Parameter coreRows: the most rows of an automatic tile's core; more where overlap would be most of the work. Where that
+    ///   costs little, the first and the last tiles are then less high: whoever takes the rows waits for the first ones, and is
+    ///   alone with the last.
     public init(width: Int, height: Int, network: Network, size: Size = .automatic, coreRows: Int? = nil) {
         guard var radius = network.receptiveRadius else {
             self.init(width: width, height: height, coreWidth: width, coreHeight: height, overlap: 0, multiple: 1)
@@ -98,17 +100,28 @@ public struct Tiling: Sendable, Hashable {
             let rows = min(most ?? .max, max(32, pixels / (coreWidth + (columns > 1 ? 2 * overlap : 0)) - 2 * overlap))
             self.init(
                 width: width, height: height, coreWidth: coreWidth,
-                coreHeight: evenly(height, atMost: rows), overlap: overlap, multiple: multiple)
+                coreHeight: evenly(height, atMost: rows), overlap: overlap, multiple: multiple, tapers: coreRows != nil)
         }
     }
 
-    private init(width: Int, height: Int, coreWidth: Int, coreHeight: Int, overlap: Int, multiple: Int) {
+    private init(width: Int, height: Int, coreWidth: Int, coreHeight: Int, overlap: Int, multiple: Int, tapers: Bool = false) {
         func up(_ n: Int) -> Int { (max(1, n) + multiple - 1) / multiple * multiple }
         let (coreWidth, coreHeight) = (up(coreWidth), up(coreHeight))
+        var tops = Array(stride(from: 0, to: height, by: coreHeight))
+        /// Cuts off a part of a quarter of some rows, where it is worth its overlap.
+        func split(_ rows: Range<Int>, at place: (_ quarter: Int) -> Int) {
+            let quarter = up(rows.count / 4)
+            if quarter >= max(1, 2 * overlap), quarter < rows.count / 2 { tops.append(place(quarter)) }
+        }
+        if tapers, let last = tops.last {
+            split(last..<height) { last + up(height - last - $0) }
+            split(0..<min(coreHeight, height)) { $0 }
+            tops = Set(tops).sorted()
+        }
         var tiles: [Tile] = []
-        for y in stride(from: 0, to: height, by: coreHeight) {
+        for (y, below) in zip(tops, tops.dropFirst() + [height]) {
             for x in stride(from: 0, to: width, by: coreWidth) {
-                let core = Region(x: x, y: y, width: min(coreWidth, width - x), height: min(coreHeight, height - y))
+                let core = Region(x: x, y: y, width: min(coreWidth, width - x), height: below - y)
                 let (left, top) = (max(0, x - overlap), max(0, y - overlap))
                 let right = min(width, x + core.width + overlap)
                 let bottom = min(height, y + core.height + overlap)

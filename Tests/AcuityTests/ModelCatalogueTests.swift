@@ -1,8 +1,8 @@
 // ModelCatalogueTests: installed models by name and scale, from a folder that each test makes and from the executable.
 
 import Acuity
-import Evaluation
 import Foundation
+import Hashing
 import Testing
 
 @Suite struct ModelCatalogueTests {

@@ -55,4 +55,25 @@ import Testing
         #expect(Double(work) < 1.05 * 20000 * 15000)
         #expect(Tiling(width: 30000, height: 1, network: network).tiles.allSatisfy { $0.core.height == 1 })
     }
+
+    /// Whoever takes the rows soon has the first, and little to do after the last; but the extra overlap must stay small.
+    @Test(arguments: [1, 2, 100, 1024, 1040, 5000], [1, 4]) func tilesForRowsAreLowerAtBothEnds(height: Int, multiple: Int) throws {
+        let network = try NaiveEngine.model(scale: 4, multiple: multiple).network
+        let height = (height + multiple - 1) / multiple * multiple
+        let overlap = try (#require(network.receptiveRadius) + multiple - 1) / multiple * multiple
+        let tiles = Tiling(width: 1024, height: height, network: network, coreRows: 256).tiles
+        var row = 0
+        for tile in tiles {
+            #expect(tile.core.y == row && tile.core.height > 0 && tile.core.height <= 256 && tile.core.y % multiple == 0)
+            row += tile.core.height
+        }
+        #expect(row == height)
+        let heights = tiles.map(\.core.height)
+        if height >= 1024 {
+            for end in [heights[0], heights[heights.count - 1]] {
+                #expect(end * 3 <= heights[1] + 8 * multiple)
+                #expect(end >= 2 * overlap)
+            }
+        }
+    }
 }

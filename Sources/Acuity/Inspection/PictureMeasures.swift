@@ -123,10 +123,15 @@ extension Luma {
     fileprivate var repetition: Int? {
         guard width >= 32, height >= 32 else { return nil }
         var (across, down) = ([Int](repeating: 0, count: width - 1), [Int](repeating: 0, count: height - 1))
-        for y in 0..<height - 1 {
-            for x in 0..<width - 1 {
-                if self[x, y] != self[x + 1, y] { across[x] += 1 }
-                if self[x, y] != self[x, y + 1] { down[y] += 1 }
+        values.withUnsafeBufferPointer { v in
+            across.withUnsafeMutableBufferPointer { across in
+                for y in 0..<height - 1 {
+                    let row = v.baseAddress! + y * width
+                    var changes = 0
+                    for x in 0..<width - 1 { across[x] &+= row[x] != row[x + 1] ? 1 : 0 }
+                    for x in 0..<width - 1 { changes &+= row[x] != row[x + width] ? 1 : 0 }
+                    down[y] = changes
+                }
             }
         }
         /// The distance of the lines that have all the changes between them.
@@ -168,8 +173,8 @@ extension Luma {
         let sines = (0..<side).flatMap { i in (0...half).map { f in Float(window[i] * sin(2 * .pi * Double(f * i) / Double(side))) } }
         var power = [Double](repeating: 0, count: half + 1)
         for (corner, _) in chosen {
-            // Every second line tells as much, for neighbours are alike.
-            for line in Swift.stride(from: 0, to: side, by: 2) {
+            // Every fourth line tells as much, for neighbours are alike.
+            for line in Swift.stride(from: 0, to: side, by: 4) {
                 for isColumn in [false, true] {
                     var samples = (0..<side).map { isColumn ? self[corner.x + line, corner.y + $0] : self[corner.x + $0, corner.y + line] }
                     let mean = samples.reduce(0, +) / Float(side)
@@ -179,7 +184,8 @@ extension Luma {
                 }
             }
         }
-        let count = Double(chosen.count * side) * energy
+        // A quarter of the lines, in both directions.
+        let count = Double(chosen.count * side / 2) * energy
         let smooth = power.indices.map { f in (power[max(0, f - 1)] + 2 * power[f] + power[min(half, f + 1)]) / 4 / count }
         // What frequencies of 3/64 to 6/64 would let expect, times their square.
         let level = exp((3...6).map { log(max(1e-9, smooth[$0] * Double($0 * $0))) }.reduce(0, +) / 4)

@@ -1,6 +1,6 @@
 // SHA256Tests: against the vectors of FIPS 180-4 and others made with Python's hashlib.
 
-import Evaluation
+import Hashing
 import Testing
 
 @Test(arguments: [
