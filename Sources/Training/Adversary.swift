@@ -96,13 +96,16 @@ package final class Adversary {
     /// - Parameters:
     ///   - rate: factor on the recipe's peak rate.
     ///   - step: counts from 1.
-    package func update(_ v: Verdicts, rate: Double, step: Int) throws {
+    /// - Returns: the loss before it.
+    @discardableResult
+    package func update(_ v: Verdicts, rate: Double, step: Int) throws -> TorchTensor {
         let loss = try discriminatorLoss(v)
         try loss.backward(to: adam.parameters)
         try TorchOptimiser.adam(
             adam.parameters, first: adam.first, second: adam.second, rate: gan.rate * rate, betas: (gan.betas[0], gan.betas[1]), step: step)
         try TorchOptimiser.zeroGradients(adam.parameters)
         discriminator.release()
+        return try loss.detached()
     }
 
     /// Mean probabilities that truths and outputs are taken for real; for `relativistic`, for more real than the other.

@@ -7,7 +7,13 @@
 #endif
 
 enum RunPage {
-    static func html(name: String, lines: [RunRecord.Line], samples: [SamplePatch]) -> String {
+    /// What the network made of the sample patches after some steps, as PNG files.
+    struct Round {
+        let step: Int
+        let pictures: [Data]
+    }
+
+    static func html(name: String, lines: [RunRecord.Line], samples: [SamplePatch], rounds: [Round]) -> String {
         var body = ""
         if let last = lines.last {
             var facts = ["step \(last.step)", "\(fixed(last.minutes, 1)) min", "\(fixed(last.images_per_second, 0)) images/s"]
@@ -24,22 +30,31 @@ enum RunPage {
         for term in Set(lines.flatMap { $0.loss.keys }).sorted() {
             body += curve("loss: \(term)", lines.compactMap { line in line.loss[term].map { (line.step, $0) } })
         }
+        body += curve("loss: discriminator", lines.compactMap { line in line.d_loss.map { (line.step, $0) } })
         body += curve("discriminator, P(real | truth)", lines.compactMap { line in line.d_real.map { (line.step, $0) } })
         body += curve("discriminator, P(real | output)", lines.compactMap { line in line.d_made.map { (line.step, $0) } })
         body += curve("learning rate", lines.map { ($0.step, $0.rate) })
-        let rows = samples.map { sample in
-            "<tr>" + [sample.low, sample.output, sample.target].map {
-                "<td><img alt=\"\" src=\"data:image/png;base64,\($0.png.base64EncodedString())\" width=\"\(sample.target.width)\" height=\"\(sample.target.height)\"></td>"
+        func row(_ files: [Data], like size: SmallPicture) -> String {
+            "<tr>" + files.map {
+                "<td><img alt=\"\" src=\"data:image/png;base64,\($0.base64EncodedString())\" width=\"\(size.width)\" height=\"\(size.height)\"></td>"
             }.joined() + "</tr>\n"
         }
-        if !rows.isEmpty {
-            body += "<table><tr><th>read</th><th>made</th><th>truth</th></tr>\n\(rows.joined())</table>\n"
+        func table(_ heads: [String], _ rows: [String]) -> String {
+            "<table><tr>\(heads.map { "<th>\($0)</th>" }.joined())</tr>\n\(rows.joined())</table>\n"
+        }
+        if !samples.isEmpty {
+            body += table(["read", "made, the running average of the weights", "truth"], samples.map { row([$0.low.png, $0.output.png, $0.target.png], like: $0.target) })
+        }
+        let complete = rounds.filter { $0.pictures.count == samples.count }
+        if !complete.isEmpty {
+            body += "<p>What the weights of the moment made after so many steps:</p>\n" + table(
+                complete.map { "\($0.step)" }, samples.indices.map { index in row(complete.map { $0.pictures[index] }, like: samples[index].target) })
         }
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="30"><title>\(escaped(name))</title>
             <style>
-            body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222; background: #fff }
+            body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; overflow-x: auto; color: #222; background: #fff }
             figure { display: inline-block; margin: 0 1em 1em 0 } figcaption { font-size: 13px }
             svg { background: #f6f6f4 } polyline { fill: none; stroke: #1a6; stroke-width: 1.5 } text { font: 11px sans-serif; fill: #555 }
             img { image-rendering: pixelated; display: block } td, th { padding: 2px 6px; font-weight: normal; text-align: left }

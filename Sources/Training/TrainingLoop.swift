@@ -35,8 +35,8 @@ public struct TrainingProgress: Sendable {
     public var loss: Double
     /// All terms of the loss.
     public var terms: [Term] = []
-    /// Mean probability that the discriminator gives to the truth and to the output.
-    public var discriminator: (real: Double, made: Double)?
+    /// Mean probability that the discriminator gives to the truth and to the output, and its loss.
+    public var discriminator: (real: Double, made: Double, loss: Double)?
     /// Adam's learning rate.
     public var rate: Double
     public var imagesPerSecond: Double
@@ -49,7 +49,7 @@ public struct TrainingProgress: Sendable {
     public var degraded: (psnr: Double, perceptual: Double?)?
 
     public init(
-        step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double)? = nil, rate: Double, imagesPerSecond: Double,
+        step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double, loss: Double)? = nil, rate: Double, imagesPerSecond: Double,
         minutes: Double, minutesLeft: Double, perceptual: Double? = nil
     ) {
         self.step = step
@@ -146,6 +146,7 @@ public func train(
 
         let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: recipe.smooth, using: &state.random)
         let result = try runner.step(on: pair, rate: rate, fraction: fraction)
+        if RunRecord.isRound(state.step) { try record.round(state.step, pictures: validation.shown(by: state.network)) }
         if let note = runner.note {
             log(.message(note))
             runner.note = nil
@@ -154,7 +155,7 @@ public func train(
         // The device is only waited for twice a second or so: on a GPU every wait costs more than a step.
         let isSampled = device == "cpu" || state.step % 16 == 0
         if isSampled {
-            let values = try TorchTensor.values(of: result.values + result.probabilities)
+            let values = try TorchTensor.values(of: result.values + result.discriminator)
             let names = result.terms.map(\.name)
             for (index, value) in values.enumerated() where !value.isFinite {
                 let term = index < names.count ? names[index] : "discriminator"
@@ -212,8 +213,8 @@ struct StepResult {
     let terms: [LossTerm]
     /// Of the terms.
     let values: [TorchTensor]
-    /// That the discriminator, where there is one, gives to truth and output.
-    let probabilities: [TorchTensor]
+    /// The probabilities that the discriminator, where there is one, gives to truth and output, and its loss.
+    let discriminator: [TorchTensor]
 }
 
 extension TrainingState {
@@ -229,11 +230,10 @@ extension TrainingState {
         let output = try forward(low, precision: recipe.precision).converted(to: .float32)
         func taught(_ adversary: Adversary, by verdicts: Adversary.Verdicts) throws -> [TorchTensor] {
             let probabilities = try adversary.probabilities(verdicts)
-            try adversary.update(verdicts, rate: pace.rate, step: step)
-            return [probabilities.real, probabilities.made]
+            return [probabilities.real, probabilities.made, try adversary.update(verdicts, rate: pace.rate, step: step)]
         }
         if let adversary, step <= headStart {
-            return StepResult(terms: [], values: [], probabilities: try taught(adversary, by: adversary.judge(output.detached(), truth: truth)))
+            return StepResult(terms: [], values: [], discriminator: try taught(adversary, by: adversary.judge(output.detached(), truth: truth)))
         }
         // The graph is cut at the output, where the terms of the loss are weighed against each other.
         var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth)
@@ -243,8 +243,8 @@ extension TrainingState {
         try output.backward(with: loss.gradient)
         try update()
 
-        guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, probabilities: []) }
-        return StepResult(terms: terms, values: loss.values, probabilities: try taught(adversary, by: verdicts))
+        guard let adversary, let verdicts = sample.verdicts else { return StepResult(terms: terms, values: loss.values, discriminator: []) }
+        return StepResult(terms: terms, values: loss.values, discriminator: try taught(adversary, by: verdicts))
     }
 }
 
@@ -255,7 +255,7 @@ private struct StepMeans {
     private var count = 0
     var images = 0
 
-    /// - Parameter values: of the terms by name, then the discriminator's two probabilities where there is one.
+    /// - Parameter values: of the terms by name, then the discriminator's two probabilities and its loss where there is one.
     mutating func add(_ names: [String], _ values: [Double]) {
         if names != self.names || values.count != sums.count { (self.names, sums, count) = (names, [Double](repeating: 0, count: values.count), 0) }
         for (index, value) in values.enumerated() where index < sums.count { sums[index] += value }
@@ -268,8 +268,8 @@ private struct StepMeans {
         names.enumerated().map { .init(name: $1, value: mean($0), weight: weight($1)) }
     }
 
-    var discriminator: (real: Double, made: Double)? {
-        sums.count == names.count + 2 && count > 0 ? (mean(names.count), mean(names.count + 1)) : nil
+    var discriminator: (real: Double, made: Double, loss: Double)? {
+        sums.count == names.count + 3 && count > 0 ? (mean(names.count), mean(names.count + 1), mean(names.count + 2)) : nil
     }
 }
 

@@ -100,6 +100,14 @@ final class Validation {
         return Result(psnr: clean.psnr, perceptual: clean.perceptual, degraded: degraded, samples: samples)
     }
 
+    /// What a network makes of the places that are shown, one after the other.
+    func shown(by network: TorchNetwork) throws -> [SmallPicture] {
+        try (pairs + degraded).compactMap { pair in
+            guard let shown = pair.shown else { return nil }
+            return try SmallPicture(shown.window.cut(network(pair.low), scale: scale))
+        }
+    }
+
     /// A luma network's result is not rounded, as its chroma is not there to make RGB.
     private func measure(_ network: TorchNetwork, on pairs: [Pair], samples: inout [SamplePatch]) throws -> (psnr: Double, perceptual: Double?) {
         var (psnr, distance, compared) = (0.0, 0.0, 0)

@@ -179,7 +179,11 @@ import Training
         let objects = try lines.map { try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
         #expect(objects.allSatisfy { ($0["step"] as? Int ?? 999) <= 6 } && objects.contains { $0["psnr_y"] is Double })
         let page = String(decoding: try folder.read("run/index.html"), as: UTF8.self)
-        #expect(page.contains("<h1>test</h1>") && page.components(separatedBy: "data:image/png;base64,").count == 7)
+        #expect(page.contains("<h1>test</h1>") && page.components(separatedBy: "data:image/png;base64,").count == 1 + 6 + 4)
+        // The same patches after one and three steps, from before and after the break.
+        #expect(page.contains("<th>1</th><th>3</th>"))
+        let rounds = try ["1/0", "1/1", "3/0", "3/1"].map { try folder.read("run/rounds/\($0).png") }
+        #expect(Set(rounds).count == 4)
         #expect(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"))
     }
 
@@ -274,7 +278,7 @@ import Training
         #expect(try folder.read("late/checkpoint.safetensors") == before)
         // And nothing half-written lies about.
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("late")).sorted()
-        #expect(left == ["checkpoint.safetensors", "final.safetensors", "index.html", "metrics.jsonl"], "\(left)")
+        #expect(left == ["checkpoint.safetensors", "final.safetensors", "index.html", "metrics.jsonl", "rounds"], "\(left)")
         #expect(try process("", [recipe, "--output", folder.file("late"), "--threads", "1", "--steps", "9", "--resume"])?.status == 0)
     }
 }
