@@ -16,11 +16,16 @@ struct EvaluateCommand: AsyncParsableCommand {
             enlarged again, rounded to 8 bit, and compared with the original on luma (float Y, grey pictures as they \
             are), without a border of SCALE pixels. The figures are means over the pictures.
 
+            PSNR prefers soft results. How far a result is from the truth to the eye is measured by the features of a \
+            network that was trained on something else (--features), how natural it is by the statistics of photographs \
+            (--niqe), and what it has made worse than Lanczos-3 by the map of artefacts of LDL (--artefacts).
+
             EXAMPLES
               acuity evaluate -n fast -s 4 Set5
               acuity evaluate -n bicubic -s 2 Set14 --per-image
               acuity evaluate -n realesr-general-x4v3.pth -s 4 BSD100 --json
               acuity evaluate -n restore -s 4 Set14 --noise 10 --jpeg 30
+              acuity evaluate -n srgan -s 4 BSD100 --niqe --features squeezenet1_0.safetensors --artefacts maps
             """)
 
     @Option(name: [.customShort("n"), .customLong("model")], help: ArgumentHelp(
@@ -41,6 +46,17 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
     var strength: Double?
+
+    @Option(help: ArgumentHelp(
+        "Also the perceptual distance (LPIPS without its learned weights) by the features of SqueezeNet 1.0 or VGG-19, a weights file with torchvision's keys. Needs libtorch.",
+        valueName: "weights"))
+    var features: String?
+
+    @Flag(help: "Also NIQE-own of all results, and of the ground truth; lower is more natural.")
+    var niqe = false
+
+    @Option(help: ArgumentHelp("Write LDL's map of artefacts of every picture into a folder, white from 0.05 on.", valueName: "folder"))
+    var artefacts: String?
 
     @Flag(help: "One JSON object on standard output.")
     var json = false
@@ -65,18 +81,43 @@ struct EvaluateCommand: AsyncParsableCommand {
         // Packing the weights happens once and is not part of the speed.
         _ = try await upscaler.upscale(PixelBuffer(Raster(width: 16, height: 16, channels: 3), depth: .eight))
 
-        let scores = try await benchmark.measure(
-            pictures, load: PictureFolder.load, enlarge: upscaler.enlarging(depth: .eight)
-        ) { image in
+        let distance = try features.map { try FeatureDistance(weights: $0) }
+        if let artefacts { try FileManager.default.createDirectory(atPath: artefacts, withIntermediateDirectories: true) }
+        var further = Further()
+        var (results, truths) = ([Raster](), [Raster]())
+        let scores = try await benchmark.measure(pictures, load: PictureFolder.load, enlarge: upscaler.enlarging(depth: .eight)) { outcome in
+            if let distance {
+                let value = try distance(outcome.result, outcome.pair.truth, border: scale)
+                further.distance = (further.distance ?? 0) + value / Double(pictures.count)
+            }
+            if niqe { (results, truths) = (results + [outcome.result], truths + [outcome.pair.truth]) }
+            if let artefacts {
+                let map = outcome.artefacts
+                let shown = Raster(width: map.width, height: map.height, channels: 1, samples: map.samples.map { ($0 / 0.05).squareRoot() })
+                let name = URL(fileURLWithPath: outcome.name).deletingPathExtension().lastPathComponent
+                try Picture(pixels: PixelBuffer(shown, depth: .eight)).write(
+                    to: "\(artefacts)/\(name).png", options: Picture.WritingOptions(overwrite: true))
+            }
+        } progress: { image in
             if perImage && !json { print(Self.line(image.name, image.psnrY, image.ssimY, image.seconds)) }
         }
+        if niqe { further.naturalness = try (NaturalStatistics.score(results), NaturalStatistics.score(truths)) }
         if json {
-            print(try String(decoding: Self.encoder.encode(Report(model: model, scores: scores, perImage: perImage)), as: UTF8.self))
+            print(try String(decoding: Self.encoder.encode(Report(model: model, scores: scores, further: further, perImage: perImage)), as: UTF8.self))
         } else {
             let count = scores.images.count
             print(Self.line("\(model) ×\(scale), \(count) picture\(count == 1 ? "" : "s")", scores.psnrY, scores.ssimY, scores.seconds)
                 + String(format: "  %.2f Mpx/s", scores.megapixelsPerSecond))
+            if let distance = further.distance { print(String(format: "perceptual distance %.4f", distance)) }
+            if let (own, truth) = further.naturalness { print(String(format: "NIQE-own %.2f, of the ground truth %.2f", own, truth)) }
+            if artefacts != nil { print(String(format: "LDL's map of artefacts, mean %.5f", scores.artefacts)) }
         }
+    }
+
+    /// Measures that are only taken when they are asked for.
+    private struct Further {
+        var distance: Double?
+        var naturalness: (own: Double, truth: Double)?
     }
 
     private static func line(_ name: String, _ psnr: Double, _ ssim: Double, _ seconds: Double) -> String {
@@ -105,9 +146,13 @@ struct EvaluateCommand: AsyncParsableCommand {
         let ssim_y: Double
         let seconds: Double
         let megapixels_per_second: Double
+        let artefact_map: Double
+        let perceptual: Double?
+        let niqe_own: Double?
+        let niqe_own_truth: Double?
         let per_image: [Image]?
 
-        init(model: String, scores: Scores, perImage: Bool) {
+        init(model: String, scores: Scores, further: Further, perImage: Bool) {
             self.model = model
             scale = scores.scale
             images = scores.images.count
@@ -115,6 +160,9 @@ struct EvaluateCommand: AsyncParsableCommand {
             ssim_y = scores.ssimY
             seconds = scores.seconds
             megapixels_per_second = scores.megapixelsPerSecond
+            artefact_map = scores.artefacts
+            perceptual = further.distance
+            (niqe_own, niqe_own_truth) = (further.naturalness?.own, further.naturalness?.truth)
             per_image = perImage ? scores.images.map { Image(name: $0.name, psnr_y: $0.psnrY, ssim_y: $0.ssimY, seconds: $0.seconds) } : nil
         }
     }

@@ -5,6 +5,7 @@ import Acuity
 import ArgumentParser
 import Foundation
 import Imaging
+import NativeEngine
 import SuperResolution
 import Training
 
@@ -14,7 +15,8 @@ struct ProbeCommand: AsyncParsableCommand {
         abstract: "Read every file named on standard input and say what came of it.",
         discussion: """
             A line is KIND, a tab and a path: picture, weights, card, recipe, manifest, list or shard. A picture's line may go on with a tab and where \
-            to write it again. The answer is one line: "read" and what, or "refused" and why.
+            to write it again. The answer is one line: "read" and what, or "refused" and why. To the line "memory" the answer is the bytes that are
+            allocated, 0 where nobody knows.
             """,
         shouldDisplay: false)
 
@@ -24,6 +26,10 @@ struct ProbeCommand: AsyncParsableCommand {
     func run() async throws {
         say("ready")
         while let line = readLine() {
+            if line == "memory" {
+                say("\(NativeEngine.allocatedBytes ?? 0)")
+                continue
+            }
             let words = line.split(separator: "\t").map(String.init)
             guard words.count > 1 else { throw AcuityError(.usage, "a line is KIND, a tab and a path") }
             do {

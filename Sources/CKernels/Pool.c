@@ -180,6 +180,15 @@ void acuity_keep_freed_memory(void) {
 #endif
 }
 
+int64_t acuity_allocated_bytes(void) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    const struct mallinfo2 info = mallinfo2();
+    return (int64_t)(info.uordblks + info.hblkhd);
+#else
+    return -1;
+#endif
+}
+
 double acuity_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

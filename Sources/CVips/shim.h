@@ -1,6 +1,8 @@
 // CVips: the few libvips calls that Imaging needs, with fixed arguments (Swift cannot call variadic functions).
 // Every function that returns an image returns a new reference, or NULL with a message in libvips' error buffer.
 #pragma once
+#include <lcms2.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
@@ -187,6 +189,21 @@ static inline VipsImage *cvips_join_bands(VipsImage *colour, VipsImage *alpha) {
 static inline VipsImage *cvips_crop(VipsImage *in, int left, int top, int width, int height) {
     VipsImage *out = NULL;
     return vips_crop(in, &out, left, top, width, height, NULL) ? NULL : out;
+}
+
+/// Whether a grey or RGB profile's colours can be turned into sRGB's, whatever the intent.
+static inline int cvips_icc_converts(const void *bytes, size_t size) {
+    cmsHPROFILE profile = size <= UINT32_MAX ? cmsOpenProfileFromMem(bytes, (cmsUInt32Number)size) : NULL, srgb = cmsCreate_sRGBProfile();
+    int converts = profile && srgb;
+    const cmsUInt32Number type = converts && cmsGetColorSpace(profile) == cmsSigGrayData ? TYPE_GRAY_FLT : TYPE_RGB_FLT;
+    for (cmsUInt32Number intent = INTENT_PERCEPTUAL; converts && intent <= INTENT_ABSOLUTE_COLORIMETRIC; intent++) {
+        cmsHTRANSFORM transform = cmsCreateTransform(profile, type, srgb, TYPE_RGB_FLT, intent, cmsFLAGS_NOCACHE);
+        converts = transform != NULL;
+        if (transform) cmsDeleteTransform(transform);
+    }
+    if (profile) cmsCloseProfile(profile);
+    if (srgb) cmsCloseProfile(srgb);
+    return converts;
 }
 
 /// Through the embedded profile where there is one, else through `fallback`, to the profile `to`: libvips' own names

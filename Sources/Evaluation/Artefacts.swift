@@ -165,6 +165,45 @@ public enum Artefact {
         return 255 * sum / Double(max(1, result.samples.count))
     }
 
+    /// LDL's map of artefacts (Liang, Zeng and Zhang, Details or Artifacts, 2022, section 3.2): the variance of the error within a window,
+    /// times that of the whole error to the power 1/5; none where the result is nearer to the truth than `other`.
+    ///
+    /// The paper compares with the running average of the generator's weights, which nobody has but the training. Here `other` is a
+    /// result that invents nothing, and the map shows where inventing has made the picture worse.
+    /// - Parameters:
+    ///   - result: 0…1, as the other two.
+    ///   - window: odd, at most twice the shorter side; the picture is mirrored at its borders.
+    /// - Returns: one channel.
+    public static func map(of result: Raster, truth: Raster, other: Raster, window: Int = 7) -> Raster {
+        let (width, height) = (result.width, result.height)
+        func error(_ picture: Raster) -> [Double] {
+            (0..<width * height).map { pixel in
+                (0..<picture.channels).reduce(0) { $0 + Double(abs(picture.samples[pixel * picture.channels + $1] - truth.samples[pixel * picture.channels + $1])) }
+            }
+        }
+        func variance(_ sum: Double, _ squares: Double, _ count: Int) -> Double { max(0, squares - sum * sum / Double(count)) / Double(max(1, count - 1)) }
+        /// Sums over windows, along rows and then along columns.
+        func sums(_ values: [Double]) -> [Double] {
+            let reach = window / 2
+            func mirrored(_ i: Int, _ n: Int) -> Int { n == 1 ? 0 : i < 0 ? min(-i, n - 1) : i >= n ? max(0, 2 * n - 2 - i) : i }
+            var rows = values, result = values
+            for y in 0..<height {
+                for x in 0..<width { rows[y * width + x] = (-reach...reach).reduce(0) { $0 + values[y * width + mirrored(x + $1, width)] } }
+            }
+            for y in 0..<height {
+                for x in 0..<width { result[y * width + x] = (-reach...reach).reduce(0) { $0 + rows[mirrored(y + $1, height) * width + x] } }
+            }
+            return result
+        }
+        let own = error(result), calm = error(other)
+        let squares = own.map { $0 * $0 }
+        let whole = pow(variance(own.reduce(0, +), squares.reduce(0, +), own.count), 0.2)
+        let samples = zip(zip(sums(own), sums(squares)), zip(own, calm)).map { within, errors in
+            errors.0 < errors.1 ? 0 : Float(whole * variance(within.0, within.1, window * window))
+        }
+        return Raster(width: width, height: height, channels: 1, samples: samples)
+    }
+
     /// Strength of what is coarser than it may be: the root mean square difference between result and truth, both averaged
     /// over squares of six low-resolution pixels. The outermost squares do not count.
     public static func moire(_ result: Raster, truth: Raster, scale: Int) -> Double {

@@ -46,9 +46,21 @@ public struct Benchmark: Sendable {
         return Pair(truth: truth, low: low.roundedTo8Bit())
     }
 
+    /// What one picture became, for measures beyond ``ImageScore``.
+    public struct Outcome: Sendable {
+        public let name: String
+        public let pair: Pair
+        /// Rounded to 8 bit.
+        public let result: Raster
+        /// ``Artefact/map(of:truth:other:window:)``, against Lanczos-3's result.
+        public let artefacts: Raster
+    }
+
     /// Enlarges the low resolution made of one picture and measures the result.
     /// - Throws: ``AcuityError`` when the picture is too small to measure, or what `enlarge` throws.
-    public func measure(_ picture: Raster, name: String, enlarge: Enlarging) async throws -> ImageScore {
+    public func measure(
+        _ picture: Raster, name: String, enlarge: Enlarging, look: (Outcome) throws -> Void = { _ in }
+    ) async throws -> ImageScore {
         let pair = try pair(from: picture)
         let clock = ContinuousClock()
         let start = clock.now
@@ -57,12 +69,16 @@ public struct Benchmark: Sendable {
 
         let result = raw.roundedTo8Bit()
         let again = Resampling.bicubic.resize(result, width: pair.low.width, height: pair.low.height)
+        let other = Resampling.lanczos3.resize(pair.low, width: pair.truth.width, height: pair.truth.height).roundedTo8Bit()
+        let artefacts = Artefact.map(of: result, truth: pair.truth, other: other)
+        try look(Outcome(name: name, pair: pair, result: result, artefacts: artefacts))
         return ImageScore(
             name: name, width: pair.truth.width, height: pair.truth.height,
             psnrY: try Metrics.psnrY(result, against: pair.truth, crop: scale),
             ssimY: try Metrics.ssimY(result, against: pair.truth, crop: scale),
             consistency: try Metrics.psnr(again, against: pair.low),
             drift: meanDrift(of: again, from: pair.low),
+            artefacts: artefacts.channelMeans()[0],
             seconds: seconds)
     }
 
@@ -70,10 +86,11 @@ public struct Benchmark: Sendable {
     /// - Parameters:
     ///   - names: what `load` takes, e.g. paths.
     ///   - load: the ground truth, 1 or 3 channels.
+    ///   - look: called with what every picture became.
     ///   - progress: called after every picture with its score.
     /// - Throws: the first error, with the picture's name in front.
     public func measure(
-        _ names: [String], load: (String) throws -> Raster, enlarge: Enlarging,
+        _ names: [String], load: (String) throws -> Raster, enlarge: Enlarging, look: (Outcome) throws -> Void = { _ in },
         progress: (ImageScore) -> Void = { _ in }
     ) async throws -> Scores {
         guard !names.isEmpty else { throw AcuityError(.file, "no pictures to evaluate") }
@@ -81,7 +98,7 @@ public struct Benchmark: Sendable {
         for name in names {
             let picture = try load(name)
             do {
-                images.append(try await measure(picture, name: name, enlarge: enlarge))
+                images.append(try await measure(picture, name: name, enlarge: enlarge, look: look))
             } catch let error as AcuityError {
                 throw AcuityError(error.code, "\(name): \(error.message)")
             }
@@ -104,11 +121,13 @@ public struct ImageScore: Sendable, Hashable {
     public let consistency: Double
     /// Largest difference of a channel's mean from the low resolution's, in 8-bit levels.
     public let drift: Double
+    /// Mean of LDL's map of artefacts against Lanczos-3, see ``Artefact/map(of:truth:other:window:)``; 0 where there is no truth.
+    public let artefacts: Double
     /// Time that enlarging took.
     public let seconds: Double
 
     public init(
-        name: String, width: Int, height: Int, psnrY: Double, ssimY: Double, consistency: Double, drift: Double, seconds: Double
+        name: String, width: Int, height: Int, psnrY: Double, ssimY: Double, consistency: Double, drift: Double, artefacts: Double = 0, seconds: Double
     ) {
         self.name = name
         self.width = width
@@ -117,6 +136,7 @@ public struct ImageScore: Sendable, Hashable {
         self.ssimY = ssimY
         self.consistency = consistency
         self.drift = drift
+        self.artefacts = artefacts
         self.seconds = seconds
     }
 }
@@ -137,6 +157,7 @@ public struct Scores: Sendable, Hashable {
     public var consistency: Double { mean(\.consistency) }
     /// Of the picture that drifts most.
     public var drift: Double { images.map(\.drift).max() ?? 0 }
+    public var artefacts: Double { mean(\.artefacts) }
     public var seconds: Double { images.reduce(0) { $0 + $1.seconds } }
     /// Millions of pixels of the enlarged pictures per second of enlarging.
     public var megapixelsPerSecond: Double {

@@ -80,6 +80,7 @@ extension ReleaseGate {
             Finding(
                 dataset, "ssim_y", "SSIM-Y", own.ssimY, digits: 4, images: own.images.count, lanczos: lanczos.ssimY,
                 profile.similarityGain.map { .above(lanczos.ssimY + $0, why: "does not beat Lanczos-3") }),
+            Finding(dataset, "artefact_map", "LDL's map of artefacts, mean, times 1000", 1000 * own.artefacts, images: own.images.count),
         ] + agreement(dataset, own, lanczos, least: profile.consistency, drift: profile.drift)
     }
 

@@ -31,7 +31,7 @@ struct FileSamples {
             }
         case .curve(let curve, let own):
             if isFloat {
-                self.init(floats: picture, curve: curve, profile: own)
+                self.init(floats: picture, curve: curve, profile: Self.holds(own, format) ? own : nil)
                 return
             }
             if let own {
@@ -55,6 +55,7 @@ struct FileSamples {
         }
         pixels = pixels.converted(to: depth)
         if options.strip, let own = profile, ICCProfile(own).isSRGB { profile = nil }
+        if !Self.holds(profile, format) { (profile, remark) = (nil, remark ?? Self.damagedProfile) }
         let hasAlpha = picture.alpha != nil && format.holdsAlpha
         if let alpha = picture.alpha?.converted(to: depth) {
             pixels = format.holdsAlpha ? pixels.joined(with: alpha) : pixels.composed(with: alpha, on: options.background)
@@ -102,12 +103,20 @@ struct FileSamples {
         }
     }
 
+    private static let damagedProfile = "the source's colour profile is damaged; its numbers are written as they are"
+
+    /// Whether a file can be given a profile: libjxl 0.7 ends the whole process over one that it cannot convert from.
+    private static func holds(_ profile: [UInt8]?, _ format: ImageFormat) -> Bool {
+        guard format == .jxl, let profile else { return true }
+        return cvips_icc_converts(profile, profile.count) != 0
+    }
+
     private static func sRGB(_ pixels: PixelBuffer, from profile: [UInt8], for format: ImageFormat) throws -> (PixelBuffer, String?) {
         let image = try image(pixels)
         image.setBlob("icc-profile-data", profile)
         guard let converted = cvips_icc_transform(image.pointer, "srgb", "srgb", Int32(pixels.depth.rawValue)) else {
             _ = Vips.takeError()
-            return (pixels, "the source's colour profile is damaged; its numbers are written as they are")
+            return (pixels, damagedProfile)
         }
         let result = try VipsPicture(converted)
         let same = pixels.channels == 1 ? try result.map { cvips_extract_bands($0, 0, 1) } : result

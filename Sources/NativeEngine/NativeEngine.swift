@@ -72,6 +72,12 @@ public final class NativeEngine: Engine {
     /// setting is the whole process's.
     package static func keepFreedMemory() { acuity_keep_freed_memory() }
 
+    /// Bytes that the whole process has allocated and not freed, whatever the allocator keeps; nil where it does not say.
+    package static var allocatedBytes: Int? {
+        let bytes = acuity_allocated_bytes()
+        return bytes < 0 ? nil : Int(bytes)
+    }
+
     /// - Parameter precision: `nil` is fp32 for a network through whose convolutions the picture itself flows (SRCNN,
     ///   ESRGAN), because bf16 would round the picture; also where fp32 is the faster one: where most multiplications are
     ///   in 3×3 convolutions with stride 1, at least 32 channels in and out, at most twice as many in as out, no larger

@@ -36,10 +36,7 @@ package final class Adversary {
         }
         // A generator of its own, so that a recipe's weights and patches do not depend on its losses.
         var random = SplitMix(seed: seed ^ 0x6469_7363)
-        let saved = try gan.weights.map { path in
-            let weights = try Checkpoint.load(path: path).weights
-            return weights
-        }
+        let saved = try gan.weights.map(Self.savedWeights)
         discriminator = try Discriminator(
             kind, inputChannels: network.colour == .luma ? 1 : 3, features: gan.features, weights: saved, using: &random, device: device,
             runtime: runtime)
@@ -48,6 +45,15 @@ package final class Adversary {
         let parameters = discriminator.parameters.map(\.tensor)
         func zeros() throws -> [TorchTensor] { try parameters.map { try $0.scaled(by: 0).leaf(requiresGradient: false) } }
         adam = (parameters, try zeros(), try zeros())
+    }
+
+    /// A discriminator's weights: a file of them, or the discriminator in a run's checkpoint.
+    private static func savedWeights(_ path: String) throws -> StateDict {
+        if path.hasSuffix(".safetensors") {
+            let own = try SafetensorsFile(path: path).weights().filter { $0.key.hasPrefix("discriminator/") }
+            if !own.isEmpty { return StateDict(uniqueKeysWithValues: own.map { (String($0.key.dropFirst("discriminator/".count)), $0.value) }) }
+        }
+        return try Checkpoint.load(path: path).weights
     }
 
     /// Judges a batch.

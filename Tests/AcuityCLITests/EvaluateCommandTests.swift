@@ -14,6 +14,12 @@ import Testing
         let megapixels_per_second: Double
     }
 
+    struct Further: Decodable {
+        let artefact_map: Double
+        let niqe_own: Double?
+        let niqe_own_truth: Double?
+    }
+
     /// Figures that an independent numpy implementation of the protocol measured.
     @Test(
         .enabled(if: EvaluationData.has("Set5"), "needs Set5 in ACUITY_DATA"),
@@ -47,6 +53,28 @@ import Testing
         let (fine, coarse) = (try psnr(["--jpeg", "90"]), try psnr(["--jpeg", "20"]))
         #expect(fine > coarse + 3 && coarse > 20)
         #expect(try psnr(["--noise", "20", "--jpeg", "90"]) < noisy + 0.5)
+    }
+
+    /// Nothing is worse than the truth itself; what nearest neighbour spoils is on the map.
+    @Test func furtherMeasures() throws {
+        let folder = try Folder()
+        try folder.write(PNG.data(240, 200, .rgb) { x, y, c in (x * 7 + y * 13 + (x * y) % 97 + (x / 8 + y / 8) % 2 * 90 + c * 20) % 251 }, "a.png")
+        func report(_ arguments: [String]) throws -> Further {
+            let run = try Command.run(["evaluate", "-n", "nearest", ".", "--json"] + arguments, in: folder.url)
+            #expect(run.status == 0, "\(run.errors)")
+            return try JSONDecoder().decode(Further.self, from: Data(run.output.utf8))
+        }
+        let same = try report(["-s", "1", "--niqe", "--artefacts", "same"])
+        #expect(same.artefact_map < 1e-12)
+        let (own, truth) = (try #require(same.niqe_own), try #require(same.niqe_own_truth))
+        #expect(own == truth && own > 0)
+        let spoiled = try report(["-s", "2", "--niqe", "--artefacts", "spoiled"])
+        #expect(spoiled.artefact_map > 0 && spoiled.niqe_own != spoiled.niqe_own_truth)
+        let maps = try ["same/a.png", "spoiled/a.png"].map { try Data(contentsOf: folder.url.appendingPathComponent($0)) }
+        #expect(maps[0] != maps[1])
+        #expect(try report(["-s", "2"]).niqe_own == nil)
+        let missing = try Command.run(["evaluate", "-n", "nearest", "-s", "2", ".", "--features", "none.safetensors"], in: folder.url)
+        #expect(missing.status != 0 && missing.errors.split(separator: "\n").count == 1, "\(missing.errors)")
     }
 
     /// One of Set14's pictures is grey and counts as it is.

@@ -17,6 +17,36 @@ import Testing
         return (Resampling.bicubic.resize(input, width: side * scale, height: side * scale), input)
     }
 
+    /// LDL's formula window by window: the variance of 49 errors, mirrored at the borders, times the variance of all to the power 1/5.
+    @Test func mapFollowsTheFormula() {
+        let (width, height) = (13, 11)
+        func picture(_ seed: Int) -> Raster {
+            Raster(width: width, height: height, channels: 3, samples: (0..<width * height * 3).map { Float(($0 * 7919 + seed * 104_729 + $0 * $0 * 31) % 251) / 250 })
+        }
+        let (result, truth, other) = (picture(1), picture(2), picture(3))
+        let map = Artefact.map(of: result, truth: truth, other: other)
+        #expect((map.width, map.height, map.channels) == (width, height, 1))
+        func error(_ picture: Raster, _ x: Int, _ y: Int) -> Double {
+            let (x, y) = (x < 0 ? -x : x >= width ? 2 * width - 2 - x : x, y < 0 ? -y : y >= height ? 2 * height - 2 - y : y)
+            return (0..<3).reduce(0) { $0 + Double(abs(picture[x, y, $1] - truth[x, y, $1])) }
+        }
+        func variance(_ values: [Double]) -> Double {
+            let mean = values.reduce(0, +) / Double(values.count)
+            return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
+        }
+        let places = (0..<height).flatMap { y in (0..<width).map { (x: $0, y: y) } }
+        let whole = pow(variance(places.map { error(result, $0.x, $0.y) }), 0.2)
+        var zeros = 0
+        for (x, y) in places {
+            let window = (-3...3).flatMap { dy in (-3...3).map { error(result, x + $0, y + dy) } }
+            let expected = error(result, x, y) < error(other, x, y) ? 0 : whole * variance(window)
+            zeros += expected == 0 ? 1 : 0
+            #expect(abs(Double(map[x, y, 0]) - expected) < 1e-5)
+        }
+        #expect((20...120).contains(zeros))
+        #expect(Artefact.map(of: truth, truth: truth, other: other).samples.allSatisfy { $0 == 0 })
+    }
+
     @Test(arguments: [2, 3, 4]) func shufflePatternIsItsAmplitude(scale: Int) {
         let (clean, _) = enlarged(scale: scale)
         #expect(Artefact.shufflePattern([clean], scale: scale) < 0.1)

@@ -103,7 +103,7 @@ import Testing
         let findings = try await findings(lanczos)
         #expect(
             findings.map(\.name) == [
-                "largest_deviation", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "lr_psnr", "mean_drift",
+                "largest_deviation", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "artefact_map", "lr_psnr", "mean_drift",
                 "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "ms_per_megapixel", "refused_results",
             ])
         #expect(findings.first { $0.name == "psnr_y" }?.metric.dataset == "Own")

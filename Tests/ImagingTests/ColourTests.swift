@@ -132,6 +132,28 @@ import Testing
         #expect(mean < 0.5, "mean ΔE2000 \(mean)")
     }
 
+    /// libjxl 0.7 ends the process over a profile that it cannot convert from, such as one with a primary that is no
+    /// colour, although its curves are sound.
+    @Test func damagedProfilesStayOutOfJPEGXL() throws {
+        guard ImageFormat.jxl.isWritable else { return }
+        let folder = try TemporaryFolder()
+        let sound = ColourSpace.displayP3.profile
+        let entry = try #require(sound.indices.first { sound[$0...].starts(with: "gXYZ".utf8) })
+        var damaged = sound
+        damaged[sound[entry + 4..<entry + 8].reduce(0) { $0 << 8 | Int($1) }] = UInt8(ascii: "x")
+        var found: [[UInt8]?] = []
+        for (name, profile, isKept) in [("sound", sound, true), ("damaged", damaged, false)] {
+            let picture = try Picture(data: Self.file(Self.pixels(in: .displayP3), profile: profile))
+            let remarks = try picture.write(to: folder.file("\(name).jxl"), options: .init())
+            #expect(remarks.isEmpty == isKept && remarks.allSatisfy { $0.contains("colour profile is damaged") }, "\(remarks)")
+            let again = try Picture(contentsOf: folder.file("\(name).jxl"))
+            #expect(again.width == 32)
+            // Where the file holds none, the decoder makes one of its own.
+            found.append(again.metadata?.profile)
+        }
+        #expect(found[0] != nil && found[0] != found[1])
+    }
+
     @Test(.enabled(if: Tool.vips != nil, "the vips command is not installed"), arguments: models) func cmykMeansTheSameAndGoesBack(_ model: String) async throws {
         let folder = try TemporaryFolder()
         let vips = try #require(Tool.vips)

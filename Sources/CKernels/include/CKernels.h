@@ -25,6 +25,8 @@ int acuity_processor_count(void);
 
 /// Has freed blocks of up to 256 MB kept for the next one instead of given back to the system, where the C library is glibc.
 void acuity_keep_freed_memory(void);
+/// Bytes that malloc has given out and not taken back, whatever it keeps for later; -1 where it does not say.
+int64_t acuity_allocated_bytes(void);
 
 const char *_Nullable acuity_environment(const char *name);
 
