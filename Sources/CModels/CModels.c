@@ -93,6 +93,26 @@ static const unsigned char srcnn_x4_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/srgan-x4.safetensors") == 1 && __has_embed("../../Models/srgan-x4.json") == 1
+#define HAS_SRGAN_X4
+static const unsigned char srgan_x4_weights[] = {
+#embed "../../Models/srgan-x4.safetensors"
+};
+static const unsigned char srgan_x4_card[] = {
+#embed "../../Models/srgan-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/srgan-psnr-x4.safetensors") == 1 && __has_embed("../../Models/srgan-psnr-x4.json") == 1
+#define HAS_SRGAN_PSNR_X4
+static const unsigned char srgan_psnr_x4_weights[] = {
+#embed "../../Models/srgan-psnr-x4.safetensors"
+};
+static const unsigned char srgan_psnr_x4_card[] = {
+#embed "../../Models/srgan-psnr-x4.json"
+};
+#endif
+
 #if __has_embed("../../Models/text-x2.safetensors") == 1 && __has_embed("../../Models/text-x2.json") == 1
 #define HAS_TEXT_X2
 static const unsigned char text_x2_weights[] = {
@@ -113,42 +133,48 @@ static const unsigned char text_x4_card[] = {
 };
 #endif
 
-#define MODEL(name, scale) \
-    {#name, scale, name##_x##scale##_weights, sizeof name##_x##scale##_weights, name##_x##scale##_card, sizeof name##_x##scale##_card},
+#define MODEL(id, name, scale) \
+    {name, scale, id##_x##scale##_weights, sizeof id##_x##scale##_weights, id##_x##scale##_card, sizeof id##_x##scale##_card},
 
 static const struct acuity_model models[] = {
 #ifdef HAS_FAST_X2
-    MODEL(fast, 2)
+    MODEL(fast, "fast", 2)
 #endif
 #ifdef HAS_FAST_X3
-    MODEL(fast, 3)
+    MODEL(fast, "fast", 3)
 #endif
 #ifdef HAS_FAST_X4
-    MODEL(fast, 4)
+    MODEL(fast, "fast", 4)
 #endif
 #ifdef HAS_PHOTO_X2
-    MODEL(photo, 2)
+    MODEL(photo, "photo", 2)
 #endif
 #ifdef HAS_PHOTO_X4
-    MODEL(photo, 4)
+    MODEL(photo, "photo", 4)
 #endif
 #ifdef HAS_RESTORE_X4
-    MODEL(restore, 4)
+    MODEL(restore, "restore", 4)
 #endif
 #ifdef HAS_SRCNN_X2
-    MODEL(srcnn, 2)
+    MODEL(srcnn, "srcnn", 2)
 #endif
 #ifdef HAS_SRCNN_X3
-    MODEL(srcnn, 3)
+    MODEL(srcnn, "srcnn", 3)
 #endif
 #ifdef HAS_SRCNN_X4
-    MODEL(srcnn, 4)
+    MODEL(srcnn, "srcnn", 4)
+#endif
+#ifdef HAS_SRGAN_X4
+    MODEL(srgan, "srgan", 4)
+#endif
+#ifdef HAS_SRGAN_PSNR_X4
+    MODEL(srgan_psnr, "srgan-psnr", 4)
 #endif
 #ifdef HAS_TEXT_X2
-    MODEL(text, 2)
+    MODEL(text, "text", 2)
 #endif
 #ifdef HAS_TEXT_X4
-    MODEL(text, 4)
+    MODEL(text, "text", 4)
 #endif
     {0},  // C has no empty arrays.
 };

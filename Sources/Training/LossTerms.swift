@@ -75,6 +75,8 @@ package final class GeneratorLoss {
         let autoencoder = try losses.autoencoder.map { try Autoencoder($0.weights, network: network, precision: recipe.precision, device: device, runtime: runtime) }
         let teacher = try recipe.teacher.map { try Teacher($0, network: network, precision: recipe.precision, device: device, runtime: runtime) }
 
+        let grid = GridMeans(scale: network.scale, device: device, runtime: runtime)
+
         func verdicts(_ s: LossSample) throws -> Adversary.Verdicts {
             guard let verdicts = s.verdicts else { throw AcuityError(.training, "the discriminator was not asked") }
             return verdicts
@@ -88,6 +90,7 @@ package final class GeneratorLoss {
             "fft": { try $0.output.spectrum().l1(to: $0.target.spectrum()) },
             "gradient": { try $0.output.gradientL1(to: $0.target) },
             "edge": { try $0.output.edgeL1(to: $0.target) },
+            "grid": { try grid($0.output).l1(to: grid($0.target)) },
             "perceptual": { s in try features?.loss(s.output, to: s.target) },
             "artefact": { s in
                 let map = try s.output.artefactMap(target: s.target, average: average(s.low))

@@ -125,6 +125,36 @@ import Training
         }, { try $0.edgeL1(to: $1) }, step: 1e-3)
     }
 
+    /// Means at each of 2×2 places over squares of 8×8 low-resolution pixels, of which the last of a row are smaller, by a loop.
+    @Test func gridMeans() throws {
+        let (h, w) = (16, 20)
+        let (made, truth) = (formula([1, 3, h, w], 1).shifted(0.5), formula([1, 3, h, w], 2).shifted(0.5))
+        func means(_ t: Tensor) -> [Double] {
+            var result: [Double] = []
+            for c in 0..<3 {
+                for place in 0..<4 {
+                    for columns in [0..<8, 8..<10] {
+                        let values = (0..<8).flatMap { y in
+                            columns.map { x in Double(t.values[(c * h + 2 * y + place / 2) * w + 2 * x + place % 2]) }
+                        }
+                        result.append(values.reduce(0, +) / Double(values.count))
+                    }
+                }
+            }
+            return result
+        }
+        let grid = GridMeans(scale: 2, device: "cpu", runtime: try TorchRuntime.shared())
+        let (x, t) = (try onDevice(made).watched(), try onDevice(truth))
+        #expect(try grid(x).shape == [1, 12, 1, 2])
+        let value = try grid(x).l1(to: grid(t))
+        let (a, b) = (means(made), means(truth))
+        #expect(try isClose(value.item(), zip(a, b).reduce(0) { $0 + abs($1.0 - $1.1) } / 24))
+        // A checkerboard of the grid's period is seen at its full height, and a gradient comes back.
+        let board = Tensor(shape: [1, 3, h, w], values: made.values.enumerated().map { $1 + ($0 % 2 == 0 ? 0.01 : -0.01) })
+        #expect(try abs(grid(onDevice(board)).l1(to: grid(onDevice(made))).item() - 0.01) < 1e-6)
+        #expect(try norm(value.gradient(at: x).floats()) > 0)
+    }
+
     /// LDL's map by loops: variance of the whole residual to the power 1/5, times the variance in a 7×7 window, mirrored at the border; none
     /// where the average is further from the truth.
     @Test func artefactMap() throws {
