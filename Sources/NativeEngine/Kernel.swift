@@ -97,6 +97,56 @@ struct Kernel {
         bias = order.map { bias[$0] }
         slopes = slopes.map { slopes in order.map { slopes[$0] } }
     }
+
+    /// What this 3×3 kernel makes of a picture that nearest neighbours have enlarged, as a kernel of the small picture: all outputs at each place within the
+    /// enlarged pixel, `[dy][dx][output]`. Taps that see the same small pixel are summed up.
+    func ofEnlarged(_ factor: Int) -> Kernel {
+        var made = self
+        made.outputs = outputs * factor * factor
+        made.weights = [Float](repeating: 0, count: made.outputs * inputs * 9)
+        made.bias = (0..<made.outputs).map { bias[$0 % outputs] }
+        made.slopes = slopes.map { slopes in (0..<made.outputs).map { slopes[$0 % outputs] } }
+        // From the tap above, at, or below (−1, 0, 1) to the row of the small kernel, at place d.
+        func row(_ d: Int, _ tap: Int) -> Int { (d + tap + factor) / factor }
+        for dy in 0..<factor {
+            for dx in 0..<factor {
+                for channel in 0..<(outputs * inputs) {
+                    let to = ((dy * factor + dx) * outputs * inputs + channel) * 9
+                    for ky in -1...1 {
+                        for kx in -1...1 { made.weights[to + row(dy, ky) * 3 + row(dx, kx)] += weights[channel * 9 + (ky + 1) * 3 + kx + 1] }
+                    }
+                }
+            }
+        }
+        return made
+    }
+
+    /// Some of the outputs, without the kernel's first and last rows where those are zero.
+    /// - Returns: the kernel and how many rows above the pixel it begins.
+    func part(_ range: Range<Int>) -> (kernel: Kernel, before: Int) {
+        var made = self
+        let channels = range.count * inputs, size = height * width
+        let own = Array(weights[(range.lowerBound * inputs * size)..<(range.upperBound * inputs * size)])
+        made.outputs = range.count
+        made.bias = Array(bias[range])
+        made.slopes = slopes.map { Array($0[range]) }
+        func isZero(_ ky: Int) -> Bool {
+            (0..<channels).allSatisfy { c in
+                let start = c * size + ky * width
+                return own[start..<(start + width)].allSatisfy { $0 == 0 }
+            }
+        }
+        var first = 0, last = height - 1
+        while first < height / 2, isZero(first) { first += 1 }
+        while last > height / 2, isZero(last) { last -= 1 }
+        made.height = last - first + 1
+        made.weights = []
+        for c in 0..<channels {
+            let start = c * size
+            made.weights += own[(start + first * width)..<(start + (last + 1) * width)]
+        }
+        return (made, height / 2 - first)
+    }
 }
 
 /// Channels of one tensor that a convolution reads.

@@ -30,6 +30,8 @@ struct Planner {
         var tail: ConvolutionTail?
         /// The node whose size the convolution's output has.
         var sizeOf: Int
+        /// How much the output is larger than that: the kernel's outputs are `[dy][dx][channel]`.
+        var factor = 1
     }
 
     init(_ graph: Graph, instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool) {
@@ -90,8 +92,34 @@ struct Planner {
             advance(next)
         }
         fuseTail(&chain, &path)
+        if chain.tail == nil, chain.residual == nil, let next = follow(), case .shuffle(let factor) = graph.nodes[next].kind,
+            Self.canEnlarge(chain.kernel, factor, channels: graph.nodes[next].channels)
+        {
+            let channels = graph.nodes[next].channels, area = factor * factor
+            chain.kernel.reorder((0..<chain.kernel.outputs).map { $0 % channels * area + $0 / channels })
+            chain.factor = factor
+            advance(next)
+            if chain.kernel.slopes == nil, let next = follow(), case .leak(let slopes) = graph.nodes[next].kind {
+                chain.kernel.slopes = (0..<chain.kernel.outputs).map { slopes[$0 % channels] }
+                advance(next)
+            }
+        } else if chain.tail == nil, graph.onlyReader(chain.input) == i, case .enlarge(let factor, .nearest) = graph.nodes[chain.input].kind,
+            kernel.height == 3, kernel.width == 3, Self.canEnlarge(kernel, factor, channels: kernel.outputs)
+        {
+            // The enlarged picture never exists.
+            absorbed[chain.input] = true
+            chain.input = graph.nodes[chain.input].operands[0]
+            chain.sizeOf = chain.input
+            chain.kernel = chain.kernel.ofEnlarged(factor)
+            chain.factor = factor
+        }
         for node in path.dropLast() { absorbed[node] = true }
         chains[chain.end] = chain
+    }
+
+    /// Whether rows of the enlarged picture can be made where they belong: no channels of padding between its pixels.
+    private static func canEnlarge(_ kernel: Kernel, _ factor: Int, channels: Int) -> Bool {
+        kernel.stride == 1 && channels % 16 == 0 && ConvolutionStage.factors.contains(factor)
     }
 
     /// Ends of a network: nothing more, pixel shuffle, or pixel shuffle plus the nearest-enlarged input.
@@ -221,21 +249,45 @@ struct Planner {
             slotOf[chain.end] = output
         }
         let tiles = half && instructionSet == .amx
-        let packed = PackedKernel(
-            chain.kernel, sources: sources, pixelStrides: sources.map { slots[$0.slot].paddedChannels }, instructionSet: instructionSet, half: half,
-            winograd: winograd, tiles: tiles)
+        let strides = sources.map { slots[$0.slot].paddedChannels }
+        func packed(_ kernel: Kernel) -> PackedKernel {
+            PackedKernel(
+                kernel, sources: sources, pixelStrides: strides, instructionSet: instructionSet, half: half, winograd: winograd, tiles: tiles)
+        }
         let size = graph.nodes[chain.sizeOf]
         if winograd {
+            var made = output
+            if chain.factor > 1 {
+                // All rows of the enlarged pixels at once, side by side; then each to its place.
+                slots.append(Program.Slot(channels: chain.kernel.outputs, up: size.up, down: size.down, needsFloats: true))
+                made = slots.count - 1
+            }
             stages.append(WinogradStage(
-                kernel: chain.kernel, packed: packed, sources: sources, residual: residual, tail: chain.tail, output: output, up: size.up,
-                down: size.down))
+                kernel: chain.kernel, packed: packed(chain.kernel), sources: sources, residual: chain.factor > 1 ? nil : residual, tail: chain.tail,
+                output: made, up: size.up, down: size.down))
+            if chain.factor > 1, let made, let output {
+                slots[output].needsFloats = true
+                stages.append(RowOperations.placement(
+                    of: made, in: output, factor: chain.factor, residual: residual, up: slots[output].up, down: slots[output].down,
+                    instructionSet: instructionSet))
+            }
             return
         }
         // A kernel exists for every available instruction set.
         let convolve = (tiles ? acuity_tile_kernel() : acuity_convolution_kernel(instructionSet.kernels, half))!
+        let parts: [ConvolutionStage.Part]
+        if chain.factor == 1 {
+            parts = [.init(packed: packed(chain.kernel), height: chain.kernel.height, before: chain.kernel.height / 2)]
+        } else {
+            let count = chain.kernel.outputs / chain.factor
+            parts = (0..<chain.factor).map { dy in
+                let (kernel, before) = chain.kernel.part(dy * count..<(dy + 1) * count)
+                return .init(packed: packed(kernel), height: kernel.height, before: before)
+            }
+        }
         stages.append(ConvolutionStage(
-            kernel: chain.kernel, packed: packed, convolve: convolve, sources: sources.map(\.slot), half: half, residual: residual,
-            tail: chain.tail, output: output, up: size.up, down: size.down))
+            kernel: chain.kernel, parts: parts, convolve: convolve, sources: sources.map(\.slot), half: half, residual: residual,
+            tail: chain.tail, output: output, up: size.up * chain.factor, down: size.down))
     }
 
     private mutating func emit(_ i: Int) {

@@ -127,8 +127,18 @@ struct ConvolutionTail {
 }
 
 /// A direct convolution with bias, slope and residual sum, into a slot or pixel-shuffled straight into the output raster.
+///
+/// Into a slot that is `factor` times as large it is pixel-shuffled as well: outputs ordered [dy][dx][channel] are so many convolutions, one for each row
+/// of the enlarged pixel, whose outputs lie there as neighbouring pixels do.
 final class ConvolutionStage: Stage {
-    let kernel: PackedKernel
+    /// The kernel for one row of the enlarged pixel, or for all.
+    struct Part {
+        let packed: PackedKernel
+        let height: Int
+        /// Rows above the pixel.
+        let before: Int
+    }
+    let parts: [Part]
     let convolve: acuity_convolve
     let sources: [Int]
     let half: Bool
@@ -137,15 +147,21 @@ final class ConvolutionStage: Stage {
     let residual: Int?
     let tail: ConvolutionTail?
     let paddedOutputs: Int
+    /// How much the output is larger than the input.
+    var factor: Int { parts.count }
+    /// Factors that divide every stretch of columns, see ``share(rows:columns:threads:)``.
+    static let factors: Set = [2, 3, 4, 6, 8]
 
     init(
-        kernel: Kernel, packed: PackedKernel, convolve: acuity_convolve, sources: [Int], half: Bool, residual: Int?, tail: ConvolutionTail?, output: Int?,
+        kernel: Kernel, parts: [Part], convolve: acuity_convolve, sources: [Int], half: Bool, residual: Int?, tail: ConvolutionTail?, output: Int?,
         up: Int, down: Int
     ) {
-        let reach = Reach.window(step: kernel.stride, before: kernel.height / 2, after: kernel.height / 2)
+        let reach =
+            parts.count > 1 ? Reach.divided(by: parts.count, margin: kernel.height / 2)
+            : Reach.window(step: kernel.stride, before: kernel.height / 2, after: kernel.height / 2)
         var operands = sources.map { Operand(slot: $0, reach: reach) }
         if let residual { operands.append(Operand(slot: residual, reach: .same)) }
-        self.kernel = packed
+        self.parts = parts
         self.convolve = convolve
         self.sources = sources
         self.half = half
@@ -158,20 +174,22 @@ final class ConvolutionStage: Stage {
         paddedOutputs = (kernel.outputs + 15) / 16 * 16
         super.init(
             operands: operands,
-            output: output, up: up, down: down, cost: Double(kernel.inputs * kernel.height * kernel.width * paddedOutputs))
+            output: output, up: up, down: down,
+            cost: Double(kernel.inputs * kernel.height * kernel.width * paddedOutputs) / Double(parts.count * parts.count))
     }
 
     /// A tail's stretch passes through a thread's scratch memory, which should stay in the first-level cache.
     override var widestStretch: Int? { tail == nil ? Int.max : Execution.scratchPixels }
 
     override func run(_ e: Execution, row: Int, columns: Range<Int>, thread: Int) {
+        let part = parts[row % factor], centre = row / factor * step
         let pointers = e.rowPointers[thread]
         var p = 0
         for source in sources {
             let plane = half ? e.halves[source]!.untyped : e.floats[source]!.untyped
             let rows = e.height(source), left = width / 2 * plane.pixelBytes
-            for ky in 0..<height {
-                let y = row * step + ky - height / 2
+            for ky in 0..<part.height {
+                let y = centre + ky - part.before
                 if y >= 0 && y < rows {
                     pointers[p] = UnsafeRawPointer(plane.row(y) - left)
                 } else if padding == .replicate {
@@ -182,16 +200,17 @@ final class ConvolutionStage: Stage {
                 p += 1
             }
         }
+        // A pixel here is `factor` neighbours of the slot.
         var segment = acuity_segment(
-            rows: UnsafePointer(pointers), first: columns.lowerBound, last: columns.upperBound,
-            residual: residual.map { UnsafePointer(e.floats[$0]!.row(row)) }, residual_stride: residual.map { e.stride($0) } ?? 0,
+            rows: UnsafePointer(pointers), first: columns.lowerBound / factor, last: columns.upperBound / factor,
+            residual: residual.map { UnsafePointer(e.floats[$0]!.row(row)) }, residual_stride: residual.map { e.stride($0) * factor } ?? 0,
             out32: nil, stride32: 0, out16: nil, stride16: 0)
         if let output {
-            segment.stride32 = e.stride(output)
-            segment.stride16 = e.stride(output)
+            segment.stride32 = e.stride(output) * factor
+            segment.stride16 = e.stride(output) * factor
             segment.out32 = e.floats[output]?.row(row)
             segment.out16 = e.halves[output]?.row(row)
-            convolve(kernel.description, &segment)
+            convolve(part.packed.description, &segment)
             e.pad(output, row, columns)
         }
         if let tail {
@@ -199,7 +218,7 @@ final class ConvolutionStage: Stage {
             let scratch = e.scratch[thread] + Execution.overlap * paddedOutputs
             segment.stride32 = paddedOutputs
             segment.out32 = scratch - columns.lowerBound * paddedOutputs
-            convolve(kernel.description, &segment)
+            convolve(part.packed.description, &segment)
             tail.write(e, scratch, stride: paddedOutputs, row: row, columns: columns, width: e.columns(self))
         }
     }

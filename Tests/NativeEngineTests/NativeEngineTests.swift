@@ -199,6 +199,37 @@ private func check(_ model: Model, _ raster: Raster, fp32 tolerance: Float = 2e-
         }
     }
 
+    /// Enlargements in the middle of a network whose rows are made where they belong, with slopes before, after or on both sides.
+    @Test(arguments: [2, 3, 4, 5, 6])
+    func shufflesInside(factor: Int) async throws {
+        for (channels, before, after) in [(16, false, false), (16, true, false), (32, false, true), (16, true, true), (12, false, true)] {
+            for size in [(1, 1), (9, 5), (43, 4)] {
+                try await check("inside ×\(factor), \(channels) channels", size: size) { net, x in
+                    var y = net.convolution(x, "u", outputs: channels * factor * factor)
+                    if before { y = net.leakyReLU(y, slope: 0.2) }
+                    y = net.pixelShuffle(y, factor)
+                    if after { y = net.prelu(y, "p") }
+                    // Read by a convolution and as its residual.
+                    return net.add(net.convolution(y, "v", outputs: channels, padding: .replicate), y)
+                }
+            }
+        }
+    }
+
+    /// A convolution of what nearest neighbours have enlarged.
+    @Test(arguments: [2, 3, 4, 5])
+    func convolutionsOfEnlarged(factor: Int) async throws {
+        for (channels, padding) in [(16, Convolution.Padding.zeros), (48, .replicate), (20, .zeros)] {
+            for size in [(1, 1), (2, 3), (9, 5), (43, 4)] {
+                try await check("enlarged ×\(factor), \(channels) channels, \(padding)", size: size) { net, x in
+                    let other = net.pixelShuffle(net.convolution(x, "o", outputs: channels * factor * factor), factor)
+                    let y = net.convolution(net.enlarge(net.convolution(x, "s", outputs: 18), factor, .nearest), "n", outputs: channels, padding: padding)
+                    return net.add(net.leakyReLU(net.scale(y, by: 0.5), slope: 0.1), other)
+                }
+            }
+        }
+    }
+
     @Test func normalisations() async throws {
         try await check("layer") { net, x in net.normalise(x, "n", .layer, epsilon: 1e-3) }
         try await check("group") { net, x in net.normalise(x, "n", .group(groups: 3), epsilon: 1e-3) }
