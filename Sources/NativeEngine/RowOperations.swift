@@ -195,6 +195,24 @@ enum RowOperations {
     private static func enlarge(_ e: Execution, _ y: Int, _ out: Row, _ x: Int, _ output: Int, _ factor: Int, reach: Int) {
         let width = e.width(x), height = e.height(x), stride = e.stride(x), channels = e.program.slots[x].channels
         let vertical = taps(y, factor, reach)
+        if reach == 1 {
+            // Two of everything, padding channels and all: sums of runs.
+            let isa = e.program.instructionSet.kernels
+            func sum(_ a: Row, _ b: Row, _ weights: [Float], to out: Row, _ count: Int) { acuity_sum(isa, a, weights[0], b, weights[1], out, count) }
+            let above = e.floats[x]!.row(mirror(vertical.first, height)), below = e.floats[x]!.row(mirror(vertical.first + 1, height))
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: width * stride) { line in
+                guard let line = line.baseAddress else { return }
+                sum(above, below, vertical.weights, to: line, width * stride)
+                for d in 0..<factor {
+                    let phase = taps(d, factor, reach)
+                    for i in 0..<width {
+                        let left = mirror(i + phase.first, width), right = mirror(i + phase.first + 1, width)
+                        sum(line + left * stride, line + right * stride, phase.weights, to: out + (i * factor + d) * stride, stride)
+                    }
+                }
+            }
+            return
+        }
         withUnsafeTemporaryAllocation(of: Float.self, capacity: width * stride) { line in
             line.initialize(repeating: 0)
             for (j, weight) in vertical.weights.enumerated() {
