@@ -16,7 +16,8 @@ public enum Artefact {
     /// 1/scale stands out of its surroundings.
     ///
     /// Hann-windowed blocks of 16 low-resolution pixels, so that the multiples fall on whole bins; power is averaged over
-    /// blocks, and what the bins around have (their median) is taken off: a picture's own detail is there too.
+    /// blocks, and what the bins around have is taken off: a picture's own detail is there too (their median), and so are the edges of the
+    /// blocks of 8 pixels that JPEG has left in the input, which the multiples share with every second bin.
     /// - Returns: amplitude of the strongest multiple in the green or only channel; 0 at scale 1 or for pictures below a block.
     public static func shufflePattern(_ results: [Raster], scale: Int) -> Double {
         let side = 16 * scale
@@ -103,8 +104,13 @@ public enum Artefact {
                 }
             }
             around.sort()
-            let here: Double = power[index][reach * (2 * reach + 1) + reach]
-            let excess: Double = max(0, here - around[around.count / 2]) / blocks
+            func at(_ dv: Int, _ du: Int) -> Double { power[index][(dv + reach) * (2 * reach + 1) + du + reach] }
+            // Teeth of the comb that edges of JPEG's blocks leave: every second bin, down, across and both.
+            let teeth = [-4, -2, 2, 4]
+            let down = teeth.reduce(0.0) { $0 + at($1, 0) } / 4, across = teeth.reduce(0.0) { $0 + at(0, $1) } / 4
+            let both = teeth.reduce(0.0) { sum, dv in teeth.reduce(sum) { $0 + at(dv, $1) } } / 16
+            let surroundings = max(around[around.count / 2], down, across, both)
+            let excess: Double = max(0, at(0, 0) - surroundings) / blocks
             let isOwnMirror = (v == 0 || 2 * v == scale) && (u == 0 || 2 * u == scale)
             let amplitude: Double = excess.squareRoot() / gain
             worst = max(worst, isOwnMirror ? amplitude : 2 * amplitude)

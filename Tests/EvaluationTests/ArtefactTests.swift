@@ -67,6 +67,18 @@ import Testing
             for x in 0..<clean.width { other[x, y, 1] += Float(4.0 / 255 * cos(2 * .pi * Double(x) / (Double(scale) * 1.37))) }
         }
         #expect(Artefact.shufflePattern([other], scale: scale) < 0.2)
+        // Edges of JPEG's blocks, every 8 pixels of the input, are its own too; a pattern is found beside them.
+        var blocks = clean
+        for y in 0..<clean.height {
+            for x in stride(from: 0, to: clean.width, by: 8 * scale) { blocks[x, y, 1] -= 40.0 / 255 }
+        }
+        #expect(Artefact.shufflePattern([blocks], scale: scale) < 0.2)
+        if scale > 2 {
+            for y in 0..<clean.height {
+                for x in 0..<clean.width { blocks[x, y, 1] += Float(3.0 / 255 * sin(2 * .pi * Double(x) / Double(scale))) }
+            }
+            #expect(abs(Artefact.shufflePattern([blocks], scale: scale) - 3) < 0.3)
+        }
         #expect(Artefact.shufflePattern([clean], scale: 1) == 0 && Artefact.shufflePattern([], scale: 4) == 0)
     }
 

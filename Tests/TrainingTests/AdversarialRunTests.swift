@@ -75,6 +75,18 @@ import Training
         #expect(try weights("all/checkpoint.safetensors")["discriminator/conv9.weight"] != before["discriminator/conv9.weight"])
     }
 
+    /// A run's checkpoint hands its discriminator on: one that hardly learns is still the one that it was.
+    @Test func takenOver() throws {
+        let gan: [String: Any] = ["share": 0.1, "features": 4, "rate": 0.001]
+        try run(everything(["gan": gan]), in: "first", steps: 3)
+        let path = folder.file("first/checkpoint.safetensors")
+        try run(everything(["gan": gan.merging(["rate": 1e-12, "weights": path]) { $1 }]), in: "second", steps: 1)
+        let key = "discriminator/conv9.weight"
+        #expect(try weights("second/checkpoint.safetensors")[key] == weights("first/checkpoint.safetensors")[key])
+        try run(everything(["gan": gan.merging(["rate": 1e-12]) { $1 }]), in: "fresh", steps: 1)
+        #expect(try weights("fresh/checkpoint.safetensors")[key] != weights("first/checkpoint.safetensors")[key])
+    }
+
     /// During its head start the discriminator learns alone, afterwards both do.
     @Test func headStart() throws {
         let gan: [String: Any] = ["share": 0.1, "features": 4, "rate": 0.001, "head_start": 3]
