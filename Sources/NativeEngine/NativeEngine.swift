@@ -43,6 +43,7 @@ public final class NativeEngine: Engine {
     }
 
     public let name = "native"
+    public let keepsStrips = true
     public let instructionSet: InstructionSet
     public let threads: Int
     let sharing: ThreadSharing

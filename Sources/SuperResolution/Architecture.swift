@@ -116,10 +116,11 @@ extension Network.Colour {
 }
 
 extension NetworkBuilder {
-    /// `scale · conv2(ReLU(conv1(x))) + x`: the residual block of EDSR.
-    mutating func residualBlock(_ x: Value, _ key: String, scale factor: Float = 1) -> Value {
+    /// `scale · conv2(ReLU(conv1(x))) + x`: the residual block of EDSR; with slopes `act.weight` for the ReLU where `prelu` is set.
+    mutating func residualBlock(_ x: Value, _ key: String, scale factor: Float = 1, prelu hasSlopes: Bool = false) -> Value {
         let features = channels(x)
-        var y = activation(convolution(x, "\(key).conv1", outputs: features), .relu)
+        var y = convolution(x, "\(key).conv1", outputs: features)
+        y = hasSlopes ? prelu(y, "\(key).act") : activation(y, .relu)
         y = convolution(y, "\(key).conv2", outputs: features)
         return add(factor == 1 ? y : scale(y, by: factor), x)
     }

@@ -13,6 +13,10 @@ public protocol Engine: Sendable {
     /// E.g. `native`.
     var name: String { get }
 
+    /// Whether values inside a network exist a few rows at a time, so that memory grows with the area of a tile's input and output
+    /// alone. Tiles are chosen accordingly.
+    var keepsStrips: Bool { get }
+
     /// Packs the model's weights and plans its steps, once; the result runs any number of rasters.
     /// - Parameter precision: `nil` lets the engine choose the fastest that keeps its promise (55 dB PSNR against fp32).
     func prepare(_ model: Model, precision: Precision?) throws -> any PreparedModel
@@ -42,6 +46,8 @@ public protocol PreparedModel: Sendable {
 }
 
 extension Engine {
+    public var keepsStrips: Bool { false }
+
     public func prepare(_ model: Model) throws -> any PreparedModel { try prepare(model, precision: nil) }
 }
 

@@ -10,12 +10,12 @@ struct FramedTiling {
     let tiling: Tiling
     let frame: Int
 
-    init(network: Network, width: Int, height: Int, size: Tiling.Size, coreRows: Int? = nil) {
+    init(network: Network, width: Int, height: Int, size: Tiling.Size, inStrips: Bool, coreRows: Int? = nil) {
         // The network sees the picture in a mirrored frame: zero padding would tint the rim of saturated areas.
         let multiple = network.sizeMultiple
         let frame = (min(network.receptiveRadius ?? 0, Self.widestFrame) + multiple - 1) / multiple * multiple
         func framed(_ length: Int) -> Int { frame + (length + frame + multiple - 1) / multiple * multiple }
-        tiling = Tiling(width: framed(width), height: framed(height), network: network, size: size, coreRows: coreRows)
+        tiling = Tiling(width: framed(width), height: framed(height), network: network, size: size, inStrips: inStrips, coreRows: coreRows)
         self.frame = frame
     }
 }

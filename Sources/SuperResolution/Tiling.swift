@@ -16,9 +16,11 @@ extension Network {
         return Int((radii[output.index] - 1e-9).rounded(.up))
     }
 
-    /// Floats alive per input pixel while the network runs, roughly: the two largest neighbouring values.
-    var floatsPerPixel: Double {
+    /// Floats alive per input pixel while the network runs, roughly: the two largest neighbouring values; where an engine keeps
+    /// strips of those inside, input and output twice.
+    func floatsPerPixel(inStrips: Bool) -> Double {
         let sizes = shapes.map { Double($0.channels * $0.up * $0.up) / Double($0.down * $0.down) }
+        if inStrips { return 2 * (sizes[0] + sizes[output.index]) }
         return zip(sizes, sizes.dropFirst()).map { $0 + $1 }.max() ?? 1
     }
 }
@@ -70,10 +72,12 @@ public struct Tiling: Sendable, Hashable {
     public let tiles: [Tile]
 
     /// Cuts a picture of `width × height` pixels (multiples of ``Network/sizeMultiple``) for a network.
-    /// - Parameter coreRows: the most rows of an automatic tile's core; more where overlap would be most of the work. Where that
-    ///   costs little, the first and the last tiles are then less high: whoever takes the rows waits for the first ones, and is
-    ///   alone with the last.
-    public init(width: Int, height: Int, network: Network, size: Size = .automatic, coreRows: Int? = nil) {
+    /// - Parameters:
+    ///   - inStrips: ``Engine/keepsStrips`` of the engine that will run the tiles.
+    ///   - coreRows: the most rows of an automatic tile's core; more where overlap would be most of the work. Where that
+    ///     costs little, the first and the last tiles are then less high: whoever takes the rows waits for the first ones, and is
+    ///     alone with the last.
+    public init(width: Int, height: Int, network: Network, size: Size = .automatic, inStrips: Bool = false, coreRows: Int? = nil) {
         guard var radius = network.receptiveRadius else {
             self.init(width: width, height: height, coreWidth: width, coreHeight: height, overlap: 0, multiple: 1)
             return
@@ -90,7 +94,7 @@ public struct Tiling: Sendable, Hashable {
             self.init(width: width, height: height, coreWidth: side, coreHeight: side, overlap: overlap, multiple: multiple)
         case .automatic:
             // 64 Mi floats, 256 MB in fp32. Near-square tiles waste least on overlap.
-            let pixels = max(64 * 64, Int(Double(64 << 20) / network.floatsPerPixel))
+            let pixels = max(64 * 64, Int(Double(64 << 20) / network.floatsPerPixel(inStrips: inStrips)))
             var side = max(32, Int(Double(pixels).squareRoot()) - 2 * overlap)
             let most = coreRows.map { max($0, 2 * overlap) }
             // Tiles that are less high may be wider.

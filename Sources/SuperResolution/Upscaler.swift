@@ -244,7 +244,8 @@ public struct Upscaler: Sendable {
 
     /// How a picture is cut into tiles, in the mirrored frame that the network sees around it.
     func tiling(of network: Network, width: Int, height: Int, coreRows: Int? = nil) -> FramedTiling {
-        FramedTiling(network: network, width: width, height: height, size: tiles, coreRows: coreRows)
+        let inStrips = if case .network(let engine, _) = method { engine.keepsStrips } else { false }
+        return FramedTiling(network: network, width: width, height: height, size: tiles, inStrips: inStrips, coreRows: coreRows)
     }
 }
 

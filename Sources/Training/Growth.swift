@@ -2,7 +2,7 @@
 
 package import SuperResolution
 
-/// Grows weights in depth, then in width.
+/// Grows weights in depth, then in width; a ReLU that becomes a PReLU starts with slopes of zero.
 ///
 /// Depth: further hidden layers of ``Compact`` are identities in front of the last convolution (PReLU with slope 1, or
 /// ReLU, which changes nothing behind a ReLU); further residual blocks end in zeros. Width: further channels are fresh,
@@ -51,6 +51,8 @@ package enum Growth {
         case MSRResNet.name, EDSR.name:
             func blocks(_ weights: StateDict) -> Int { (0...).first { weights["body.\($0).conv1.weight"] == nil } ?? 0 }
             let (old, new) = (blocks(weights), blocks(fresh))
+            // A network without slopes is to get blocks without.
+            let hasSlopes = weights["body.0.act.weight"] != nil
             guard new > old, let example = weights["body.0.conv1.weight"]?.shape, example.count == 4 else { return nil }
             var result = weights
             for block in old..<new {
@@ -59,6 +61,7 @@ package enum Growth {
                 result["body.\(block).conv1.bias"] = .zeros([example[0]])
                 result["body.\(block).conv2.weight"] = .zeros(example)
                 result["body.\(block).conv2.bias"] = .zeros([example[0]])
+                if hasSlopes { result["body.\(block).act.weight"] = .zeros([example[0]]) }
             }
             return result
         default: return nil
@@ -93,6 +96,7 @@ package enum Growth {
             case (.prelu(_, let key, let channels), .prelu(_, let other, _)) where key == other:
                 guard let slopes = weights[key + ".weight"], let wide = fresh[key + ".weight"] else { return nil }
                 result[key + ".weight"] = wide.placing(slopes, at: channels == 1 ? [0] : place)
+            case (.activation(_, .relu), .prelu(_, let key, let channels)): result[key + ".weight"] = .zeros([channels])
             case (.normalise(_, let a), .normalise(_, let b)):
                 guard a.key == b.key, a.kind == .batch || a == b else { return nil }
                 for name in ["weight", "bias", "running_mean", "running_var"] {

@@ -55,6 +55,9 @@ public struct Recipe: Sendable, Codable {
     public var warmStart: String?
     /// Plain 3×3 kernels train as several branches that ship as one kernel: `ecb` or `conv3xc`, see ``Reparameterisation``.
     public var reparameterise: Reparameterise?
+    /// Steps after which channels whose ReLU has stopped firing get new kernels, again and again until two thirds of the run are over,
+    /// see ``DeadChannels``; 0 leaves them dead.
+    public var revive: Int
     /// `he`, `identity` (body kernels start near the identity, the last is small), `dirac` (the whole network does) or
     /// `residual` (body kernels and the last are small, for networks of residual blocks).
     public var initialisation: Initialisation
@@ -154,7 +157,7 @@ public struct Recipe: Sendable, Codable {
         case finalRate = "final_rate"
         case warmup, ema, precision
         case warmStart = "warm_start"
-        case reparameterise, initialisation, seed, data, validation
+        case reparameterise, revive, initialisation, seed, data, validation
         case validateEvery = "validate_every"
         case validateDegraded = "validate_degraded"
         case checkpointEvery = "checkpoint_every"
@@ -192,6 +195,7 @@ public struct Recipe: Sendable, Codable {
             ?? { throw DecodingError.dataCorruptedError(forKey: .precision, in: c, debugDescription: "precision is bf16 or fp32") }()
         warmStart = try c.decodeIfPresent(String.self, forKey: .warmStart)
         reparameterise = try c.decodeIfPresent(Reparameterise.self, forKey: .reparameterise)
+        revive = try c.contains(.revive) ? c.wholeNumber(forKey: .revive) : 0
         initialisation = try c.decodeIfPresent(Initialisation.self, forKey: .initialisation) ?? .he
         seed = try c.contains(.seed) ? c.wholeNumber(forKey: .seed) : 1
         data = try c.decode([String].self, forKey: .data)
@@ -224,6 +228,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(precision.rawValue, forKey: .precision)
         try c.encodeIfPresent(warmStart, forKey: .warmStart)
         try c.encodeIfPresent(reparameterise, forKey: .reparameterise)
+        if revive > 0 { try c.encode(revive, forKey: .revive) }
         try c.encode(initialisation, forKey: .initialisation)
         try c.encode(seed, forKey: .seed)
         try c.encode(data, forKey: .data)
@@ -267,6 +272,8 @@ public struct Recipe: Sendable, Codable {
         try require(optimiser.clip == 0 || optimiser.clip >= 1, "clip is 0 or at least 1")
         try require(optimiser.betas.count == 2 && optimiser.betas.allSatisfy { (0..<1).contains($0) }, "betas are two numbers below 1")
         try require(!validateDegraded || !(degradation.model is BicubicModel), "validate_degraded needs another degradation than bicubic")
+        try require(revive == 0 || revive >= TrainingState.grace, "revive is 0 or at least \(TrainingState.grace) steps")
+        try require(revive == 0 || reparameterise == nil, "revive and reparameterise exclude each other")
         try require(validateEvery > 0 && checkpointEvery > 0, "validate_every and checkpoint_every are seconds above 0")
     }
 

@@ -67,6 +67,7 @@ final class RunRecord {
         var perceptual: Double?
         var degraded_psnr_y: Double?
         var degraded_perceptual: Double?
+        var dead_channels: Int?
     }
 
     private let path: String
@@ -125,6 +126,7 @@ final class RunRecord {
         line.perceptual = p.perceptual
         line.degraded_psnr_y = p.degraded?.psnr
         line.degraded_perceptual = p.degraded?.perceptual
+        line.dead_channels = p.dead?.count
         try append(line)
         try write(Data(RunPage.html(name: name, lines: lines, samples: samples, rounds: rounds).utf8), to: page)
     }

@@ -47,6 +47,8 @@ public struct TrainingProgress: Sendable {
     public var perceptual: Double?
     /// The same two on pictures that the recipe's degradation made, see ``Recipe/validateDegraded``; set at validations.
     public var degraded: (psnr: Double, perceptual: Double?)?
+    /// Channels whose ReLU has stopped firing, and all that have one; set at validations, once there have been some hundred steps.
+    public var dead: (count: Int, total: Int)?
 
     public init(
         step: Int, loss: Double, terms: [Term] = [], discriminator: (real: Double, made: Double, loss: Double)? = nil, rate: Double, imagesPerSecond: Double,
@@ -129,6 +131,7 @@ public func train(
         let result = try validation(state.average)
         progress.perceptual = result.perceptual
         progress.degraded = result.degraded
+        progress.dead = try state.deadChannels().map { ($0.count, $0.total) }
         log(.validation(progress, psnr: result.psnr))
         try record.validation(progress, psnr: result.psnr, samples: result.samples)
     }
@@ -146,6 +149,10 @@ public func train(
 
         let pair = try sampler.pairs(recipe.batch, side: recipe.patchSide(at: fraction), smooth: recipe.smooth, using: &state.random)
         let result = try runner.step(on: pair, rate: rate, fraction: fraction)
+        if recipe.revive > 0, state.step % recipe.revive == 0, fraction < 2.0 / 3 {
+            let count = try state.reviveDeadChannels()
+            if count > 0 { log(.message("step \(state.step): \(count) dead channels got new kernels")) }
+        }
         if RunRecord.isRound(state.step) { try record.round(state.step, pictures: validation.shown(by: state.network)) }
         if let note = runner.note {
             log(.message(note))

@@ -29,13 +29,15 @@ public struct TrainingReport: Sendable {
                 "PSNR-Y \(fixed(psnr, 3)) dB" + (perceptual.map { "  perceptual distance \(fixed($0, 4))" } ?? "")
             }
             let degraded = p.degraded.map { "  degraded: \(figures($0.psnr, $0.perceptual))" } ?? ""
-            write("\(clear)\(line(p))  \(figures(psnr, p.perceptual))\(degraded)\n", to: STDERR_FILENO)
+            let dead = p.dead.map { $0.count > 0 ? "  \($0.count) of \($0.total) ReLU channels dead" : "" } ?? ""
+            write("\(clear)\(line(p))  \(figures(psnr, p.perceptual))\(degraded)\(dead)\n", to: STDERR_FILENO)
             if json {
                 write(
                     "{\"step\":\(p.step),\"minutes\":\(fixed(p.minutes, 3)),\"loss\":\(fixed(p.loss, 6)),\"rate\":\(p.rate),"
                         + "\"images_per_second\":\(fixed(p.imagesPerSecond, 1)),\"psnr_y\":\(fixed(psnr, 4))"
                         + (p.perceptual.map { ",\"perceptual\":\(fixed($0, 5))" } ?? "")
                         + (p.degraded.map { ",\"degraded_psnr_y\":\(fixed($0.psnr, 4))" } ?? "")
+                        + (p.dead.map { ",\"dead_channels\":\($0.count)" } ?? "")
                         + (p.degraded?.perceptual.map { ",\"degraded_perceptual\":\(fixed($0, 5))" } ?? "") + "}\n", to: STDOUT_FILENO)
             }
         }

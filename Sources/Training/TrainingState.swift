@@ -137,6 +137,41 @@ final class TrainingState {
         }
     }
 
+    // MARK: - Dead channels
+
+    /// Channels that have had no gradient for long; `nil` while it is too early to tell, and where kernels are made of branches.
+    func deadChannels() throws -> DeadChannels? {
+        guard reparameterisation == nil, step - headStart >= Self.grace else { return nil }
+        let means = Dictionary(zip(adamKeys, adam.first)) { first, _ in first }.merging(zip(muonKeys, muon.momentum)) { first, _ in first }
+        return try DeadChannels(of: network.network) { try means[$0]?.floats() }
+    }
+
+    /// Steps after which a channel without a gradient is taken for dead.
+    static let grace = 500
+
+    /// Gives dead channels new kernels, in the weights and in their average.
+    /// - Returns: how many.
+    func reviveDeadChannels() throws -> Int {
+        guard let dead = try deadChannels(), dead.count > 0 else { return 0 }
+        /// Reads tensors, has them changed, and writes those that were back.
+        func change(_ tensors: [String: TorchTensor], _ body: (inout StateDict) -> Set<String>) throws {
+            var values = StateDict()
+            for (key, tensor) in tensors { values[key] = try tensor.floats() }
+            for key in body(&values) {
+                if let value = values[key], let tensor = tensors[key] { try tensor.assign(TorchTensor(value, device: network.device, runtime: runtime)) }
+            }
+        }
+        let before = random
+        try change(network.parameters) { dead.revive(&$0, using: &random) }
+        // The average gets the same kernels.
+        var again = before
+        try change(average.parameters) { dead.revive(&$0, using: &again) }
+        for (keys, means) in [(adamKeys, adam.first), (adamKeys, adam.second), (muonKeys, muon.momentum)] {
+            try change(Dictionary(zip(keys, means)) { first, _ in first }) { dead.forget(&$0) }
+        }
+        return dead.count
+    }
+
     private var betas: (Double, Double) { (optimiser.betas[0], optimiser.betas[1]) }
 
     // MARK: - Checkpoint

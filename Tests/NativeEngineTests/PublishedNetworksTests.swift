@@ -138,7 +138,7 @@ struct PublishedNetworksTests {
     func quickPaths(half: Bool) async throws {
         for network in [
             try SRResNet(features: 20, blocks: 2, scale: 2).network(), try EDSR(features: 20, blocks: 2, scale: 3).network(),
-            try SPAN(features: 20, scale: 2).network(), try MSRResNet(features: 20, blocks: 2, scale: 4, ending: .direct).network(),
+            try SPAN(features: 20, scale: 2).network(), try MSRResNet(features: 20, blocks: 2, scale: 4, ending: .direct, activation: .prelu).network(),
         ] {
             let model = try randomModel(network)
             let picture = randomRaster(23, 17)

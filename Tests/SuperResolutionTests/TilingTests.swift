@@ -56,6 +56,20 @@ import Testing
         #expect(Tiling(width: 30000, height: 1, network: network).tiles.allSatisfy { $0.core.height == 1 })
     }
 
+    /// An engine that keeps strips holds no whole picture of 64 channels at four times the size: a network that looks 36 pixels around
+    /// may have tiles that waste little.
+    @Test func tilesInStripsWasteLittleForNetworksThatLookFar() throws {
+        let network = try MSRResNet(scale: 4).network()
+        func share(inStrips: Bool) -> (work: Double, largest: Int) {
+            let tiles = Tiling(width: 4000, height: 4000, network: network, inStrips: inStrips).tiles
+            let areas = tiles.map { $0.input.width * $0.input.height }
+            return (Double(areas.reduce(0, +)) / (4000 * 4000), areas.max() ?? 0)
+        }
+        let (work, largest) = share(inStrips: true)
+        #expect(work < 1.2 && largest * 2 * 51 <= 64 << 20)
+        #expect(share(inStrips: false).largest * 2048 <= 64 << 20)
+    }
+
     /// Whoever takes the rows soon has the first, and little to do after the last; but the extra overlap must stay small.
     @Test(arguments: [1, 2, 100, 1024, 1040, 5000], [1, 4]) func tilesForRowsAreLowerAtBothEnds(height: Int, multiple: Int) throws {
         let network = try NaiveEngine.model(scale: 4, multiple: multiple).network

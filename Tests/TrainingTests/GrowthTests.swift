@@ -22,6 +22,12 @@ import Training
         Pair(
             description: "MSRResNet, direct", small: MSRResNet(features: 5, blocks: 1, scale: 4, ending: .direct),
             large: MSRResNet(features: 9, blocks: 2, scale: 4, ending: .direct)),
+        Pair(
+            description: "MSRResNet, ReLU to PReLU", small: MSRResNet(features: 5, blocks: 2, scale: 2, ending: .direct),
+            large: MSRResNet(features: 5, blocks: 2, scale: 2, ending: .direct, activation: .prelu)),
+        Pair(
+            description: "MSRResNet with PReLU", small: MSRResNet(features: 5, blocks: 1, scale: 4, activation: .prelu),
+            large: MSRResNet(features: 7, blocks: 3, scale: 4, activation: .prelu)),
         Pair(description: "EDSR", small: EDSR(features: 4, blocks: 2, scale: 4), large: EDSR(features: 6, blocks: 3, scale: 4)),
         Pair(description: "SPAN", small: SPAN(features: 4, scale: 2, norm: false), large: SPAN(features: 7, scale: 2, norm: false)),
         Pair(description: "SRResNet", small: SRResNet(features: 4, blocks: 2, scale: 2), large: SRResNet(features: 6, blocks: 2, scale: 2)),

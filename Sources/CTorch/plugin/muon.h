@@ -5,10 +5,22 @@
 
 namespace {
 
-/// The nearest semi-orthogonal matrices, roughly: five Newton–Schulz steps on a batch of matrices, rows ≤ columns.
+/// Whether the device multiplies matrices of bfloat16 by instructions of its own.
+bool multipliesBFloat16(const at::Device &device) {
+    if (!device.is_cpu()) return device.is_cuda();
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+/// The nearest semi-orthogonal matrices, roughly: five Newton–Schulz steps on a batch of matrices, rows ≤ columns. In bfloat16, as in the
+/// author's code, where that is faster: singular values end anywhere between 0.7 and 1.2 in any case.
 at::Tensor orthogonalised(at::Tensor x) {
     const double a = 3.4445, b = -4.7750, c = 2.0315;
     x = x / (x.norm(2, {1, 2}, true) + 1e-7);
+    if (x.size(1) >= 32 && multipliesBFloat16(x.device())) x = x.to(at::kBFloat16);
     for (int i = 0; i < 5; i++) {
         auto gram = at::bmm(x, x.transpose(1, 2));
         auto polynomial = at::baddbmm(gram, gram, gram, b, c);
@@ -44,7 +56,7 @@ void muonUpdates(const std::vector<at::Tensor> &p, const std::vector<at::Tensor>
         at::_foreach_add_(updates, slopes, 1 - beta);
         auto batch = at::stack(updates);
         const bool tall = batch.size(1) > batch.size(2);
-        batch = orthogonalised(tall ? batch.transpose(1, 2) : batch);
+        batch = orthogonalised(tall ? batch.transpose(1, 2) : batch).to(batch.scalar_type());
         if (tall) batch = batch.transpose(1, 2).contiguous();
         apply(weights, batch, std::sqrt(std::max(1.0, double(batch.size(1)) / double(batch.size(2)))));
     }

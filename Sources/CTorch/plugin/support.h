@@ -7,6 +7,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -27,8 +31,27 @@ void describe(const char *message, char *error) {
     error[length] = 0;
 }
 
+/// While one lives, its thread takes numbers below 1.2e-38 for zero, and so do the threads that libtorch starts meanwhile. The momentum of
+/// a channel whose activation never fires decays to such numbers within 2 000 steps, and arithmetic on them is a hundred times slower:
+/// measured, four fifths of the time of a step.
+class FlushDenormals {
+#if defined(__SSE2__)
+    const unsigned before = _mm_getcsr();
+
+public:
+    FlushDenormals() { _mm_setcsr(before | 0x8040); }  // results (FTZ) and operands (DAZ)
+    ~FlushDenormals() { _mm_setcsr(before); }
+#else
+public:
+    FlushDenormals() {}
+#endif
+    FlushDenormals(const FlushDenormals &) = delete;
+    FlushDenormals &operator=(const FlushDenormals &) = delete;
+};
+
 template <typename Body>
 AcuityStatus guarded(char *error, Body body) {
+    FlushDenormals guard;
     try {
         body();
         return 0;

@@ -4,13 +4,20 @@
 /// convolutions, plus the bilinear enlargement of the picture. Keys of BasicSR.
 ///
 /// The `direct` ending is ours, for speed: all work is done on the small picture, whose last convolution is
-/// pixel-shuffled once and added to the nearest enlargement, as in ``Compact``. It has no published weights.
+/// pixel-shuffled once and added to the nearest enlargement, as in ``Compact``. PReLU in the blocks (keys `body.N.act.weight`)
+/// is ours too: its channels cannot die, as ReLU's do under large steps. Neither has published weights.
 public struct MSRResNet: Architecture {
     public enum Ending: String, Sendable, Hashable, CaseIterable {
         /// As published: `upconv1`, `upconv2`, `conv_hr`, `conv_last`.
         case staged
         /// `conv_last` and one pixel shuffle.
         case direct
+    }
+
+    public enum Activation: String, Sendable, Hashable, CaseIterable {
+        /// As published.
+        case relu
+        case prelu
     }
 
     /// Channels of the trunk.
@@ -20,14 +27,19 @@ public struct MSRResNet: Architecture {
     /// 2, 3 or 4; any for the direct ending.
     public var scale: Int
     public var ending: Ending
+    /// In the residual blocks.
+    public var activation: Activation
     /// 3 (RGB) or 1 (luma).
     public var channels: Int
 
-    public init(features: Int = 64, blocks: Int = 16, scale: Int, ending: Ending = .staged, channels: Int = 3) {
+    public init(
+        features: Int = 64, blocks: Int = 16, scale: Int, ending: Ending = .staged, activation: Activation = .relu, channels: Int = 3
+    ) {
         self.features = features
         self.blocks = blocks
         self.scale = scale
         self.ending = ending
+        self.activation = activation
         self.channels = channels
     }
 
@@ -43,20 +55,24 @@ public struct MSRResNet: Architecture {
         let last = try weights.shape("conv_last.weight", rank: 4)
         let (features, channels) = (first[0], first[1])
         let blocks = weights.count { "body.\($0).conv1.weight" }
+        let activation: Activation = weights.keys.contains { $0.hasSuffix(".act.weight") } ? .prelu : .relu
         if weights["upconv1.weight"] == nil {
             let scale = try weights.pixelShuffleFactor("conv_last.weight", from: last[0], to: channels)
-            self.init(features: features, blocks: blocks, scale: scale, ending: .direct, channels: channels)
+            self.init(features: features, blocks: blocks, scale: scale, ending: .direct, activation: activation, channels: channels)
         } else {
             let up = try weights.shape("upconv1.weight", rank: 4)
             let factor = try weights.pixelShuffleFactor("upconv1.weight", from: up[0], to: features)
-            self.init(features: features, blocks: blocks, scale: weights["upconv2.weight"] == nil ? factor : factor * factor, channels: channels)
+            self.init(
+                features: features, blocks: blocks, scale: weights["upconv2.weight"] == nil ? factor : factor * factor, activation: activation,
+                channels: channels)
         }
     }
 
     public init(_ hyperparameters: inout Hyperparameters, scale: Int) throws {
         self.init(
             features: try hyperparameters.number("features", default: 64), blocks: try hyperparameters.number("blocks", default: 16), scale: scale,
-            ending: try hyperparameters.word("ending", default: .staged), channels: try hyperparameters.number("channels", default: 3))
+            ending: try hyperparameters.word("ending", default: .staged), activation: try hyperparameters.word("activation", default: .relu),
+            channels: try hyperparameters.number("channels", default: 3))
     }
 
     public func network() throws -> Network {
@@ -67,7 +83,7 @@ public struct MSRResNet: Architecture {
 
         var net = NetworkBuilder(inputChannels: channels)
         var x = net.leakyReLU(net.convolution(net.input, "conv_first", outputs: features), slope: 0.1)
-        for block in 0..<blocks { x = net.residualBlock(x, "body.\(block)") }
+        for block in 0..<blocks { x = net.residualBlock(x, "body.\(block)", prelu: activation == .prelu) }
         switch ending {
         case .direct:
             x = net.pixelShuffle(net.convolution(x, "conv_last", outputs: channels * scale * scale), scale)
