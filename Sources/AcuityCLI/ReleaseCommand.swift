@@ -126,7 +126,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
         let contaminated = try trainedOn(metadata, sets: held + real)
         var findings = try await gate.measure(
-            scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, shipped: shippedEnlarging(stem, scale: scale),
+            scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, exact: enlarging(model, precision: .fp32), shipped: shippedEnlarging(stem, scale: scale),
             progress: { report("measuring: \($0)") })
         if let tesseract { findings += try await gate.profile.readings(scale: scale, enlarge: try enlarging(model, depth: .eight), tesseract: tesseract) { report("measuring: \($0)") } }
         var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: contaminated)
@@ -179,10 +179,12 @@ struct ReleaseCommand: AsyncParsableCommand {
     }
 
     /// The pipeline as it will be with the card that the model is to have.
-    private func enlarging(_ model: Model, depth: PixelBuffer.Depth = .sixteen) throws -> Enlarging {
+    private func enlarging(_ model: Model, depth: PixelBuffer.Depth = .sixteen, precision: Precision? = nil) throws -> Enlarging {
         let scale = model.network.scale
-        return try Upscaler(.network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), locksColour: profile == .restore || profile == .gan)
-            .enlarging(depth: depth)
+        return try Upscaler(
+            .network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), precision: precision,
+            locksColour: profile == .restore || profile == .gan
+        ).enlarging(depth: depth)
     }
 
     /// The model that would be replaced, to compare speeds; nil when there is none.

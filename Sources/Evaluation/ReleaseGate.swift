@@ -35,11 +35,13 @@ public struct ReleaseGate: Sendable {
     ///   - real: low-resolution pictures without.
     ///   - load: the pixels of a picture.
     ///   - enlarge: the model; `shipped` the one it would replace, if any.
+    ///   - exact: the model in fp32. Flat colours and gradients count as the worse of the two show them: training may have learnt to live
+    ///     with the rounding of bf16, which not every processor has.
     ///   - progress: called with one line per finished step.
     /// - Throws: what loading or enlarging throws, ``AcuityError`` with code `.file` for an empty set.
     public func measure(
         scale: Int, sets: [PictureSet], real: [PictureSet], load: (String) throws -> Raster, enlarge: @escaping Enlarging,
-        shipped: Enlarging? = nil, progress: (String) -> Void = { _ in }
+        exact: Enlarging? = nil, shipped: Enlarging? = nil, progress: (String) -> Void = { _ in }
     ) async throws -> [Finding] {
         guard !sets.isEmpty, !real.isEmpty else { throw AcuityError(.file, "no sets of pictures to measure on") }
         let lanczos: Enlarging = { Resampling.lanczos3.resize($0, width: $0.width * scale, height: $0.height * scale) }
@@ -55,7 +57,7 @@ public struct ReleaseGate: Sendable {
         }
         var findings = [Finding]()
         progress("synthetic pictures")
-        findings += try await drawn(scale: scale, enlarge: enlarge, lanczos: lanczos)
+        findings += try await drawn(scale: scale, enlarge: enlarge, exact: exact, lanczos: lanczos)
         let benchmark = try Benchmark(scale: scale)
         var images = [(own: ImageScore, lanczos: ImageScore)]()
         for set in sets {

@@ -4,10 +4,13 @@ import SuperResolution
 
 extension ReleaseGate {
     /// Pictures drawn here, whose ideal enlargement is known.
-    func drawn(scale: Int, enlarge: Enlarging, lanczos: Enlarging) async throws -> [Finding] {
+    func drawn(scale: Int, enlarge: Enlarging, exact: Enlarging?, lanczos: Enlarging) async throws -> [Finding] {
         let benchmark = try Benchmark(scale: scale)
-        let flat = try await Probe.flatDeviation(enlarge: enlarge)
-        let pattern = try await Probe.checkerboard(scale: scale, enlarge: enlarge)
+        var (flat, pattern) = (0.0, 0.0)
+        for enlarge in [enlarge, exact].compactMap(\.self) {
+            flat = max(flat, try await Probe.flatDeviation(enlarge: enlarge))
+            pattern = max(pattern, try await Probe.checkerboard(scale: scale, enlarge: enlarge))
+        }
         var findings = [
             Finding(
                 "flat colours", "largest_deviation", "largest deviation", flat, unit: "levels", images: Probe.flatColours.count,

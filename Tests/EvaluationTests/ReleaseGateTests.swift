@@ -93,9 +93,22 @@ import Testing
             return Float(0.5 + wave + bars)
         })
 
-    private func findings(_ enlarge: @escaping Enlarging) async throws -> [Finding] {
+    private func findings(exact: Enlarging? = nil, _ enlarge: @escaping Enlarging) async throws -> [Finding] {
         let set = [ReleaseGate.PictureSet(name: "Own", pictures: ["a"])]
-        return try await gate.measure(scale: 2, sets: set, real: set, load: { _ in Self.picture }, enlarge: enlarge)
+        return try await gate.measure(scale: 2, sets: set, real: set, load: { _ in Self.picture }, enlarge: enlarge, exact: exact)
+    }
+
+    /// What fp32 shows on flat colours counts, though the faster arithmetic hides it.
+    @Test func theWorseArithmeticCounts() async throws {
+        let lanczos: Enlarging = { Resampling.lanczos3.resize($0, width: $0.width * 2, height: $0.height * 2) }
+        let exact: Enlarging = { input in
+            var result = try await lanczos(input)
+            for index in stride(from: 0, to: result.samples.count, by: 3) { result.samples[index] += 4 / 255 }
+            return result
+        }
+        let lines = gate.shortcomings(of: try await findings(exact: exact, lanczos), shipped: nil)
+        #expect(lines.contains { $0.contains("flat colours: largest deviation 4") }, "\(lines)")
+        #expect(!lines.contains { $0.contains("mean colour drifts") }, "\(lines)")
     }
 
     @Test func measuresAndReportsForTheCard() async throws {
