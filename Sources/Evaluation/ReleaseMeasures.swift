@@ -4,7 +4,7 @@ import SuperResolution
 
 extension ReleaseGate {
     /// Pictures drawn here, whose ideal enlargement is known.
-    func drawn(scale: Int, enlarge: Enlarging, exact: Enlarging?, lanczos: Enlarging) async throws -> [Finding] {
+    func drawn(scale: Int, enlarge: @escaping Enlarging, exact: Enlarging?, lanczos: Enlarging) async throws -> [Finding] {
         let benchmark = try Benchmark(scale: scale)
         var (flat, pattern) = (0.0, 0.0)
         for enlarge in [enlarge, exact].compactMap(\.self) {

@@ -31,7 +31,8 @@ struct FileSamples {
             }
         case .curve(let curve, let own):
             if isFloat {
-                self.init(floats: picture, curve: curve, profile: Self.holds(own, format) ? own : nil)
+                let isHeld = Self.holds(own, format)
+                self.init(floats: picture, curve: curve, profile: isHeld ? own : nil, remark: isHeld ? nil : Self.damagedProfile)
                 return
             }
             if let own {
@@ -66,7 +67,7 @@ struct FileSamples {
     }
 
     /// Samples as floats, from sRGB's curve back to the source's.
-    private init(floats picture: Picture, curve: TransferCurve, profile: [UInt8]?) {
+    private init(floats picture: Picture, curve: TransferCurve, profile: [UInt8]?, remark: String?) {
         let raster = picture.pixels.raster
         let table: [UInt16]? = curve == .linear ? nil : curve.fromSRGB
         var samples = raster.samples.map { sample in
@@ -80,7 +81,7 @@ struct FileSamples {
         }
         self.init(
             bytes: samples.withUnsafeBytes { Array($0) }, bands: channels, format: VIPS_FORMAT_FLOAT,
-            space: raster.channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_scRGB, profile: profile, remark: nil)
+            space: raster.channels == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_scRGB, profile: profile, remark: remark)
     }
 
     private init(bytes: [UInt8], bands: Int, format: VipsBandFormat, space: VipsInterpretation, profile: [UInt8]?, remark: String?) {

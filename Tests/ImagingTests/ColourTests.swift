@@ -152,6 +152,12 @@ import Testing
             found.append(again.metadata?.profile)
         }
         #expect(found[0] != nil && found[0] != found[1])
+        // Floats take another way to the file. Three curves and primaries are no profile of a grey picture.
+        var grey = sound
+        grey.replaceSubrange(16..<20, with: Array("GRAY".utf8))
+        let floats = try Picture(data: floatTIFF(width: 8, height: 8, samples: (0..<64).map { Float($0) / 64 }, profile: grey))
+        let remarks = try floats.write(to: folder.file("floats.jxl"), options: .init())
+        #expect(remarks.contains { $0.contains("colour profile is damaged") }, "\(remarks)")
     }
 
     @Test(.enabled(if: Tool.vips != nil, "the vips command is not installed"), arguments: models) func cmykMeansTheSameAndGoesBack(_ model: String) async throws {

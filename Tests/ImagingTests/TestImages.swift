@@ -57,14 +57,17 @@ private func stored(_ raw: [UInt8]) -> [UInt8] {
 }
 
 /// An uncompressed little-endian TIFF of floats; grey, with whatever the channels after the first are.
-func floatTIFF(width: Int, height: Int, samples: [Float], channels: Int = 1) -> [UInt8] {
+func floatTIFF(width: Int, height: Int, samples: [Float], channels: Int = 1, profile: [UInt8] = []) -> [UInt8] {
     let data = samples.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
-    let entries: [(UInt16, UInt16, UInt32)] = [
+    let singles: [(UInt16, UInt16, UInt32)] = [
         (256, 4, UInt32(width)), (257, 4, UInt32(height)), (258, 3, 32), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, UInt32(channels)),
         (278, 4, UInt32(height)), (279, 4, UInt32(data.count)), (339, 3, 3),
     ]
-    var file = Array("II".utf8) + little(UInt16(42)) + little(UInt32(8 + data.count)) + data + little(UInt16(entries.count))
-    for (tag, type, value) in entries { file += little(tag) + little(type) + little(UInt32(1)) + little(value) }
+    var entries = singles.map { (tag: $0, type: $1, count: UInt32(1), value: $2) }
+    if !profile.isEmpty { entries.append((34675, 7, UInt32(profile.count), UInt32(8 + data.count))) }
+    let body = data + profile + [UInt8](repeating: 0, count: profile.count % 2)
+    var file = Array("II".utf8) + little(UInt16(42)) + little(UInt32(8 + body.count)) + body + little(UInt16(entries.count))
+    for entry in entries { file += little(entry.tag) + little(entry.type) + little(entry.count) + little(entry.value) }
     return file + little(UInt32(0))
 }
 
