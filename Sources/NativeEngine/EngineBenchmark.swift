@@ -69,7 +69,7 @@ public struct EngineBenchmark: Sendable {
         var report = Report(cpu: Self.processor, threads: engine.threads, peak: Report.Peak(), cases: [])
         var ways: [(precision: Precision, winograd: Bool)] = [(.fp32, false)]
         if engine.instructionSet >= .avx512bf16 { ways.insert((.bf16, false), at: 0) }
-        if acuity_has_winograd(engine.instructionSet.kernels) { ways.insert((.fp32, true), at: 0) }
+        if acuity_winograd_steps(engine.instructionSet.kernels) != nil { ways.insert((.fp32, true), at: 0) }
         for (name, network) in networks where only.isEmpty || name.contains(only) {
             let model = try Self.model(name, network)
             for (precision, winograd) in ways {

@@ -5,7 +5,7 @@ public import SuperResolution
 
 /// Runs networks with the fastest kernels that this processor has.
 ///
-/// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX-512, 3×3 convolutions run by
+/// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX2 or AVX-512, 3×3 convolutions run by
 /// Winograd's algorithm, which needs a fifth of the multiplications; all others are direct. Rows flow through all layers
 /// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
 /// of threads, which one run has to itself and several at once share.
@@ -99,7 +99,7 @@ public final class NativeEngine: Engine {
     /// bf16 multiplies twice as fast, Winograd's algorithm needs a fifth of the multiplications. The matrix unit is faster than both.
     private func isFasterInFp32(_ network: Network) -> Bool {
         if instructionSet == .amx { return false }
-        guard acuity_has_winograd(instructionSet.kernels) else { return true }
+        guard acuity_winograd_steps(instructionSet.kernels) != nil else { return true }
         var all = 0.0, fast = 0.0
         for (i, operation) in network.operations.enumerated() {
             guard case .convolution(_, let c) = operation else { continue }

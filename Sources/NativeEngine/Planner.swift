@@ -240,8 +240,8 @@ struct Planner {
     private mutating func emit(_ chain: Chain) {
         let sources = sources(chain.input, for: chain.kernel)
         // A compact slot has no padding channels.
-        let winograd = winograd && WinogradStage.suits(chain.kernel, instructionSet) && sources.allSatisfy { !slots[$0.slot].isCompact }
-        if winograd { for source in sources { slots[source.slot].margin = max(slots[source.slot].margin, WinogradStage.margin) } }
+        let steps = winograd && sources.allSatisfy { !slots[$0.slot].isCompact } ? WinogradStage.steps(for: chain.kernel, instructionSet) : nil
+        if steps != nil { for source in sources { slots[source.slot].margin = max(slots[source.slot].margin, WinogradStage.margin) } }
         let residual = chain.residual.map { floats($0) }
         var output: Int?
         if chain.tail == nil {
@@ -252,10 +252,10 @@ struct Planner {
         let strides = sources.map { slots[$0.slot].paddedChannels }
         func packed(_ kernel: Kernel) -> PackedKernel {
             PackedKernel(
-                kernel, sources: sources, pixelStrides: strides, instructionSet: instructionSet, half: half, winograd: winograd, tiles: tiles)
+                kernel, sources: sources, pixelStrides: strides, instructionSet: instructionSet, half: half, winograd: steps != nil, tiles: tiles)
         }
         let size = graph.nodes[chain.sizeOf]
-        if winograd {
+        if let steps {
             var made = output
             if chain.factor > 1 {
                 // All rows of the enlarged pixels at once, side by side; then each to its place.
@@ -263,8 +263,8 @@ struct Planner {
                 made = slots.count - 1
             }
             stages.append(WinogradStage(
-                kernel: chain.kernel, packed: packed(chain.kernel), sources: sources, residual: chain.factor > 1 ? nil : residual, tail: chain.tail,
-                output: made, up: size.up, down: size.down))
+                steps, kernel: chain.kernel, packed: packed(chain.kernel), sources: sources, residual: chain.factor > 1 ? nil : residual,
+                tail: chain.tail, output: made, up: size.up, down: size.down))
             if chain.factor > 1, let made, let output {
                 slots[output].needsFloats = true
                 stages.append(RowOperations.placement(

@@ -21,6 +21,7 @@ final class WinogradStage: Stage {
 
     let sources: [Int]
     private let kernel: PackedKernel
+    private let steps: acuity_winograd
     private let padding: Convolution.Padding
     private let residual: Int?
     private let tail: ConvolutionTail?
@@ -38,15 +39,17 @@ final class WinogradStage: Stage {
     /// The most that a piece takes.
     private let tiles: Int
 
-    /// Whether the algorithm pays: many channels, since each tile is transformed once per input and output channel.
-    static func suits(_ kernel: Kernel, _ instructionSet: NativeEngine.InstructionSet) -> Bool {
-        kernel.height == 3 && kernel.width == 3 && kernel.stride == 1 && kernel.inputs >= 16 && kernel.outputs >= 12
-            && acuity_has_winograd(instructionSet.kernels)
+    /// The algorithm's steps where it pays: with many channels, since each tile is transformed once per input and output channel.
+    static func steps(for kernel: Kernel, _ instructionSet: NativeEngine.InstructionSet) -> acuity_winograd? {
+        let suits = kernel.height == 3 && kernel.width == 3 && kernel.stride == 1 && kernel.inputs >= 16 && kernel.outputs >= 12
+        return suits ? acuity_winograd_steps(instructionSet.kernels)?.pointee : nil
     }
 
     init(
-        kernel: Kernel, packed: PackedKernel, sources: [Source], residual: Int?, tail: ConvolutionTail?, output: Int?, up: Int, down: Int
+        _ steps: acuity_winograd, kernel: Kernel, packed: PackedKernel, sources: [Source], residual: Int?, tail: ConvolutionTail?, output: Int?,
+        up: Int, down: Int
     ) {
+        self.steps = steps
         self.kernel = packed
         self.sources = sources.map(\.slot)
         padding = kernel.padding
@@ -54,8 +57,9 @@ final class WinogradStage: Stage {
         self.tail = tail
         paddedInputs = sources.reduce(0) { $0 + ($1.channels.count + 15) / 16 * 16 }
         paddedOutputs = (kernel.outputs + 15) / 16 * 16
-        isInPlace = paddedOutputs <= min(64, paddedInputs)
-        outputPixel = isInPlace ? paddedInputs : min(64, paddedOutputs)
+        let widest = (0..<Int(packed.description.pointee.block_count)).map { Int(packed.description.pointee.block_groups[$0]) * 16 }.max() ?? 16
+        isInPlace = widest == paddedOutputs && paddedOutputs <= paddedInputs
+        outputPixel = isInPlace ? paddedInputs : widest
         tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
         var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1)) }
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
@@ -97,7 +101,7 @@ final class WinogradStage: Stage {
         }
         forEachRow(of: piece) { row, tiles, place in
             let rows = inputRows(e, row: row, thread: thread)
-            acuity_winograd_input(kernel.description, rows, tiles.lowerBound, tiles.count, v + place * paddedInputs, paddedInputs, inputPlane)
+            steps.input(kernel.description, rows, tiles.lowerBound, tiles.count, v + place * paddedInputs, paddedInputs, inputPlane)
         }
         // What this thread will most likely read next.
         let fetch = UnsafeMutableRawPointer(e.rowPointers[thread] + sources.count * side).assumingMemoryBound(to: UnsafePointer<Float>?.self)
@@ -117,7 +121,7 @@ final class WinogradStage: Stage {
         }
         let height = e.rows(self)
         for block in 0..<Int(kernel.description.pointee.block_count) {
-            acuity_winograd_multiply(
+            steps.multiply(
                 kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPixel, outputPlane, count, fetch, fetchCount)
             forEachRow(of: piece) { row, tiles, place in
                 var out = acuity_winograd_rows()
@@ -141,7 +145,7 @@ final class WinogradStage: Stage {
                         }
                     }
                 }
-                acuity_winograd_output(
+                steps.output(
                     kernel.description, Int32(block), m + place * outputPixel, outputPixel, outputPlane, tiles.lowerBound, tiles.count, &out)
             }
         }

@@ -24,21 +24,32 @@ private func network(
 
 private func range(_ raster: Raster) -> Float { max(1e-3, (raster.samples.max() ?? 0) - (raster.samples.min() ?? 0)) }
 
-@Suite(.enabled(if: NativeEngine.InstructionSet.avx512.isAvailable, "needs AVX-512"))
+/// Those with vectors of their own width.
+private let sets = [NativeEngine.InstructionSet.avx2, .avx512].filter(\.isAvailable)
+
+@Suite(.enabled(if: !sets.isEmpty, "needs AVX2"))
 struct WinogradTests {
     /// Difference of Winograd's from the scalar direct convolution, relative to the output's range.
     private func check(_ model: Model, _ rasters: [Raster], _ what: String, tolerance: Float = 2e-5) async throws {
-        let reference = try engine(.scalar).prepare(model, precision: .fp32), avx512 = try engine(.avx512)
-        let direct = try avx512.prepare(model, precision: .fp32, winograd: false), prepared = try avx512.prepare(model, precision: .fp32)
-        var differs = false
+        let reference = try engine(.scalar).prepare(model, precision: .fp32)
+        let ways = try sets.map { set in
+            let engine = try engine(set)
+            return (
+                set, direct: try engine.prepare(model, precision: .fp32, winograd: false), prepared: try engine.prepare(model, precision: .fp32)
+            )
+        }
+        var different: Set<NativeEngine.InstructionSet> = []
         for raster in rasters {
-            let expected = try await reference.run(raster), result = try await prepared.run(raster)
-            let relative = largestDifference(result, expected) / range(expected)
-            #expect(relative <= tolerance, "\(what), \(raster.width)×\(raster.height)")
-            if try await direct.run(raster) != result { differs = true }
+            let expected = try await reference.run(raster)
+            for (set, direct, prepared) in ways {
+                let result = try await prepared.run(raster)
+                let relative = largestDifference(result, expected) / range(expected)
+                #expect(relative <= tolerance, "\(what), \(raster.width)×\(raster.height), \(set)")
+                if try await direct.run(raster) != result { different.insert(set) }
+            }
         }
         // Rounding gives away that the algorithm was another one.
-        #expect(differs, "\(what): not Winograd's algorithm")
+        #expect(different.count == sets.count, "\(what): not Winograd's algorithm")
     }
 
     @Test(arguments: [16, 24, 32, 48, 64, 80])
@@ -82,7 +93,7 @@ struct WinogradTests {
     }
 
     /// Whatever the strips and the threads, the sums are the same.
-    @Test func stripsAndThreads() async throws {
+    @Test(arguments: sets) func stripsAndThreads(set: NativeEngine.InstructionSet) async throws {
         var net = NetworkBuilder(inputChannels: 3)
         var x = net.convolution(net.input, "a", outputs: 32)
         let skip = x
@@ -93,7 +104,7 @@ struct WinogradTests {
         let raster = randomRaster(34, 59)
         var first: Raster?
         for threads in [1, 2, 3] {
-            guard let prepared = try engine(.avx512, threads: threads).prepare(model, precision: .fp32) as? NativeModel else {
+            guard let prepared = try engine(set, threads: threads).prepare(model, precision: .fp32) as? NativeModel else {
                 throw AcuityError(.usage, "not a native model")
             }
             for rows in [1 << 20, 1, 2, 3, 4, 7, 8, 17] {
@@ -109,7 +120,10 @@ struct WinogradTests {
     /// Without a wish, fp32 for networks of wide 3×3 convolutions, unless there is a matrix unit, and bf16 (where it exists) for others.
     @Test func choice() throws {
         let best = try NativeEngine(threads: 1)
-        guard best.instructionSet >= .avx512 else { return }
+        guard best.instructionSet >= .avx512 else {
+            #expect(try best.prepare(randomModel(Running.compact(features: 64, convolutions: 4)), precision: .bf16).precision == .fp32)
+            return
+        }
         let wide: Precision = best.instructionSet == .amx ? .bf16 : .fp32
         let other: Precision = best.instructionSet >= .avx512bf16 ? .bf16 : .fp32
         #expect(try best.prepare(randomModel(Running.compact(features: 64, convolutions: 4)), precision: nil).precision == wide)

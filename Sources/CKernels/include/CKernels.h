@@ -83,28 +83,8 @@ bool acuity_has_tiles(void);
 
 enum { acuity_winograd_tile = 6, acuity_winograd_frequencies = 64 };
 
-/// Whether the three steps exist for the instruction set on this processor; without, they do nothing.
-bool acuity_has_winograd(acuity_isa isa);
-
 /// GgGᵀ of one kernel (row by row), computed in double precision.
 void acuity_winograd_kernel(const float weights[_Nonnull 9], float transformed[_Nonnull acuity_winograd_frequencies]);
-
-/// BᵀdB: tiles `first ..< first + count` of a row of tiles into planes of [tile][source, channel], padded to 16.
-///
-/// `rows` are [source][8] input rows at column −1. They are read up to column 6 × (first + count) + 1, also beyond the
-/// picture, where values should be of the picture's size. `pixel` is the number of padded channels, `plane` is in floats.
-void acuity_winograd_input(const acuity_convolution *c, const float *_Nonnull const *_Nonnull rows, ptrdiff_t first,
-                           ptrdiff_t count, float *v, ptrdiff_t pixel, ptrdiff_t plane);
-
-/// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block],
-/// `m_pixel` floats from tile to tile. `m` may be `v` itself if there is one block and its pixels are no longer: products
-/// then land where their factors just were, in the first-level cache.
-///
-/// The last products meanwhile bring what `fetch` lists into the second-level cache: stretches of 16 × `v_pixel` floats
-/// that will be read next. They need not exist.
-void acuity_winograd_multiply(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel,
-                              ptrdiff_t v_plane, float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles,
-                              const float *_Nullable const *_Nullable fetch, ptrdiff_t fetch_count);
 
 /// Where a row of tiles goes.
 typedef struct {
@@ -116,9 +96,32 @@ typedef struct {
     ptrdiff_t residual_stride;
 } acuity_winograd_rows;
 
-/// AᵀmA, bias, slope and residual for tiles `first ..< first + count` of a row of tiles and one block of channels.
-void acuity_winograd_output(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first,
-                            ptrdiff_t count, const acuity_winograd_rows *r);
+/// The three steps.
+typedef struct {
+    /// BᵀdB: tiles `first ..< first + count` of a row of tiles into planes of [tile][source, channel], padded to 16.
+    ///
+    /// `rows` are [source][8] input rows at column −1. They are read up to column 6 × (first + count) + 1, also beyond the
+    /// picture, where values should be of the picture's size. `pixel` is the number of padded channels, `plane` is in floats.
+    void (*input)(const acuity_convolution *c, const float *_Nonnull const *_Nonnull rows, ptrdiff_t first, ptrdiff_t count, float *v,
+                  ptrdiff_t pixel, ptrdiff_t plane);
+
+    /// One matrix product per frequency: [tile][channel] × [channel][channel of block] into planes of [tile][channel of block],
+    /// `m_pixel` floats from tile to tile. `m` may be `v` itself if there is one block and its pixels are no longer: products
+    /// then land where their factors just were, in the first-level cache.
+    ///
+    /// The last products meanwhile bring what `fetch` lists into the second-level cache: stretches of 16 × `v_pixel` floats
+    /// that will be read next. They need not exist.
+    void (*multiply)(const acuity_convolution *c, int32_t block, const float *v, ptrdiff_t v_pixel, ptrdiff_t v_plane, float *m,
+                     ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t tiles, const float *_Nullable const *_Nullable fetch,
+                     ptrdiff_t fetch_count);
+
+    /// AᵀmA, bias, slope and residual for tiles `first ..< first + count` of a row of tiles and one block of channels.
+    void (*output)(const acuity_convolution *c, int32_t block, const float *m, ptrdiff_t m_pixel, ptrdiff_t m_plane, ptrdiff_t first,
+                   ptrdiff_t count, const acuity_winograd_rows *r);
+} acuity_winograd;
+
+/// The steps for an instruction set; NULL where it has none, or the processor has not the instructions.
+const acuity_winograd *_Nullable acuity_winograd_steps(acuity_isa isa);
 
 // MARK: Rows
 
