@@ -18,7 +18,7 @@ struct BenchCommand: AsyncParsableCommand {
               acuity bench                     a table, all processors
               acuity bench -j 1 --json         one thread, for a script
               acuity bench --network '{"name": "SPAN", "features": 32}' --scale 4
-              ACUITY_ISA=avx2 acuity bench     scalar, avx2, avx512, avx512bf16, amx
+              ACUITY_ISA=avx2 acuity bench     scalar, neon, avx2, avx512, avx512bf16, amx
             """)
 
     @Flag(help: "Print one JSON object instead of a table.")

@@ -95,6 +95,28 @@ static inline __attribute__((always_inline, target("avx512f"))) __m512i pair(con
 #include "ConvolutionTemplate.h"
 #endif
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#define NAME(x) neon_##x
+#define TARGET unused
+#define VECTOR float32x4_t
+#define LANES 4
+#define ELEMENT float
+#define STEP 1
+#define WEIGHTS float32x4_t
+#define LOAD_WEIGHTS(p) vld1q_f32(p)
+#define BROADCAST(p) vld1q_dup_f32(p)
+#define MULTIPLY_ADD(sum, w, b) vfmaq_f32(sum, w, b)
+#define LOAD(p) vld1q_f32(p)
+#define STORE(p, v) vst1q_f32(p, v)
+#define ADD(a, b) vaddq_f32(a, b)
+#define LEAK(v, slope) vbslq_f32(vcltzq_f32(v), vmulq_f32(v, slope), v)
+#define ROUND_STORE(p, v) (void)(p)
+#define FOR_EACH_SHAPE(CASE) CASE(1, 4, 6)
+#include "ConvolutionTemplate.h"
+#endif
+
 acuity_convolve acuity_convolution_kernel(acuity_isa isa, bool bf16) {
     if (!acuity_has(isa)) return NULL;
 #if defined(__x86_64__)
@@ -106,6 +128,8 @@ acuity_convolve acuity_convolution_kernel(acuity_isa isa, bool bf16) {
     case acuity_avx2: return avx2_convolve;
     default: break;
     }
+#elif defined(__aarch64__)
+    if (isa == acuity_neon && !bf16) return neon_convolve;
 #endif
     return bf16 ? NULL : scalar_convolve;
 }

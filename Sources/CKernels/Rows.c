@@ -13,6 +13,7 @@ bool acuity_has(acuity_isa isa) {
 #if defined(__x86_64__)
     switch (isa) {
     case acuity_scalar: return true;
+    case acuity_neon: return false;
     case acuity_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case acuity_avx512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -20,6 +21,8 @@ bool acuity_has(acuity_isa isa) {
     case acuity_amx: return acuity_has(acuity_avx512bf16) && acuity_has_tiles();
     }
     return false;
+#elif defined(__aarch64__)
+    return isa <= acuity_neon;  // Part of the architecture.
 #else
     return isa == acuity_scalar;
 #endif

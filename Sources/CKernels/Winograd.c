@@ -29,11 +29,11 @@ void acuity_winograd_kernel(const float weights[9], float transformed[frequencie
             transformed[i * side + j] = (float)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
 }
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-
 // Neighbouring tiles share two columns, so columns are transformed for several tiles at a time.
 enum { tiles_at_a_time = 3, channels_at_a_time = 32, ahead = 12 };
+
+#if defined(__x86_64__)
+#include <immintrin.h>
 
 static inline __attribute__((always_inline, target("avx2"))) __m256i first_8(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -80,6 +80,35 @@ static inline __mmask16 first_16(int count) { return count >= 16 ? (__mmask16)0x
 #define LEAK(v, slope) _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope)
 #define FOR_EACH_BLOCK(PRODUCTS) PRODUCTS(1, 1, 12) PRODUCTS(2, 2, 12) PRODUCTS(3, 3, 8) PRODUCTS(4, 4, 6)
 #include "WinogradTemplate.h"
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+static inline float32x4_t load_some(int count, const float *p) {
+    if (count >= 4) return vld1q_f32(p);
+    float some[4] = {0};
+    for (int i = 0; i < count; i++) some[i] = p[i];
+    return vld1q_f32(some);
+}
+
+#define NAME(x) neon_##x
+#define TARGET unused
+#define VECTOR float32x4_t
+#define LANES 4
+#define SET(x) vdupq_n_f32(x)
+#define LOAD(p) vld1q_f32(p)
+#define STORE(p, v) vst1q_f32(p, v)
+#define LOAD_ANYWHERE(p) vld1q_f32(p)
+#define STORE_ANYWHERE(p, v) vst1q_f32(p, v)
+#define SOME int
+#define FIRST(n) (n)
+#define LOAD_SOME(some, p) load_some(some, p)
+#define ADD(a, b) vaddq_f32(a, b)
+#define SUB(a, b) vsubq_f32(a, b)
+#define FMADD(a, b, c) vfmaq_f32(c, a, b)
+#define FNMADD(a, b, c) vfmsq_f32(c, a, b)
+#define LEAK(v, slope) vbslq_f32(vcltzq_f32(v), vmulq_f32(v, slope), v)
+#define FOR_EACH_BLOCK(PRODUCTS) PRODUCTS(1, 4, 6)
+#include "WinogradTemplate.h"
 #endif
 
 const acuity_winograd *acuity_winograd_steps(acuity_isa isa) {
@@ -89,6 +118,9 @@ const acuity_winograd *acuity_winograd_steps(acuity_isa isa) {
     static const acuity_winograd avx512 = {avx512_input, avx512_multiply, avx512_output};
     if (isa >= acuity_avx512) return &avx512;
     if (isa >= acuity_avx2) return &avx2;
+#elif defined(__aarch64__)
+    static const acuity_winograd neon = {neon_input, neon_multiply, neon_output};
+    if (isa == acuity_neon) return &neon;
 #endif
     return NULL;
 }

@@ -52,7 +52,7 @@ INLINE void NAME(to_planes)(const float *const rows[side], ptrdiff_t stride, int
             VECTOR d[side], t[side];
             UNROLL for (int i = 0; i < side; i++) {
                 const float *in = rows[i] + x * stride + LANES * k;
-                _mm_prefetch((const char *)(in + ahead * stride), _MM_HINT_T0);
+                __builtin_prefetch(in + ahead * stride, 0, 3);
                 d[i] = LOAD_SOME(some, in);
             }
             NAME(to_frequencies)(d, t);
@@ -101,8 +101,8 @@ INLINE void NAME(product)(const float *v, ptrdiff_t pixel, const float *weights,
         VECTOR w[4];
         UNROLL for (int j = 0; j < VECTORS; j++) w[j] = LOAD(weights + j * LANES);
         weights += VECTORS * LANES;
-        _mm_prefetch((const char *)(near + i * 16), _MM_HINT_T0);
-        _mm_prefetch((const char *)(far + i * 16), _MM_HINT_T1);
+        __builtin_prefetch(near + i * 16, 0, 3);
+        __builtin_prefetch(far + i * 16, 0, 2);
         UNROLL for (int t = 0; t < TILES; t++) {
             const VECTOR b = SET(in[t / 4][t % 4 * pixel]);
             UNROLL for (int j = 0; j < VECTORS; j++) sum[t * VECTORS + j] = FMADD(w[j], b, sum[t * VECTORS + j]);

@@ -5,15 +5,17 @@ public import SuperResolution
 
 /// Runs networks with the fastest kernels that this processor has.
 ///
-/// Convolutions have bias, activation and residual sum fused into them. In fp32 with AVX2 or AVX-512, 3×3 convolutions run by
+/// Convolutions have bias, activation and residual sum fused into them. In fp32 with vector instructions, 3×3 convolutions run by
 /// Winograd's algorithm, which needs a fifth of the multiplications; all others are direct. Rows flow through all layers
 /// in strips, so memory does not grow with a picture's height and nothing is computed twice. One engine owns one set
 /// of threads, which one run has to itself and several at once share.
 public final class NativeEngine: Engine {
-    /// Sets of instructions that the kernels are written for, each including those before it.
+    /// Sets of instructions that the kernels are written for, each for x86 including those before it.
     public enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparable {
         /// Plain C, the reference.
         case scalar
+        /// ARM's Advanced SIMD.
+        case neon
         /// AVX2 with FMA.
         case avx2
         /// AVX-512 F, BW and VL.
@@ -34,6 +36,7 @@ public final class NativeEngine: Engine {
         var kernels: acuity_isa {
             switch self {
             case .scalar: acuity_scalar
+            case .neon: acuity_neon
             case .avx2: acuity_avx2
             case .avx512: acuity_avx512
             case .avx512bf16: acuity_avx512bf16

@@ -25,9 +25,9 @@ private func network(
 private func range(_ raster: Raster) -> Float { max(1e-3, (raster.samples.max() ?? 0) - (raster.samples.min() ?? 0)) }
 
 /// Those with vectors of their own width.
-private let sets = [NativeEngine.InstructionSet.avx2, .avx512].filter(\.isAvailable)
+private let sets = [NativeEngine.InstructionSet.neon, .avx2, .avx512].filter(\.isAvailable)
 
-@Suite(.enabled(if: !sets.isEmpty, "needs AVX2"))
+@Suite(.enabled(if: !sets.isEmpty, "needs vector instructions"))
 struct WinogradTests {
     /// Difference of Winograd's from the scalar direct convolution, relative to the output's range.
     private func check(_ model: Model, _ rasters: [Raster], _ what: String, tolerance: Float = 2e-5) async throws {

@@ -13,7 +13,7 @@
 
 enum { acuity_lanes = 16 };  // Channels are padded to a multiple of this.
 
-typedef enum { acuity_scalar, acuity_avx2, acuity_avx512, acuity_avx512bf16, acuity_amx } acuity_isa;
+typedef enum { acuity_scalar, acuity_neon, acuity_avx2, acuity_avx512, acuity_avx512bf16, acuity_amx } acuity_isa;
 
 /// Whether the processor this runs on has the instruction set.
 bool acuity_has(acuity_isa isa);
