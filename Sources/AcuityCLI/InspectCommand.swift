@@ -60,6 +60,9 @@ struct InspectCommand: ParsableCommand {
         line("file", "\(i.format.uppercased()), \(ByteCount(i.bytes))\(i.carries.isEmpty ? "" : ", with \(i.carries.joined(separator: ", "))")")
         if let profile = i.profile { line("colour profile", profile) }
         if let quality = i.jpegQuality { line("JPEG quality", "about \(quality)") }
+        if let quality = i.blockQuality, quality + 15 < i.jpegQuality ?? 100 {
+            line("blocks", "of 8×8 pixels show: compressed before, about as by JPEG quality \(quality)")
+        }
         line("noise", "σ \(number(i.noise)) of 255 at most" + (i.noise < 1 ? ", clean" : i.noise < 4 ? ", slight" : i.noise < 10 ? ", visible" : ", strong"))
         line("blur", i.blur.map { "σ \(number($0)) pixels at the sharpest edges" + ($0 < 0.6 ? ", sharp" : $0 < 1.2 ? ", a little soft" : ", blurred") } ?? "no edges to measure it by")
         if let width = i.realWidth, let height = i.realHeight {

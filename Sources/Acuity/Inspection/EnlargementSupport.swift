@@ -9,7 +9,7 @@ package struct EnlargementSupport: Sendable, Hashable {
     /// Why it is less than 4; most important first.
     package var reasons: [String]
 
-    /// - Parameter jpegQuality: 1…100, if the picture was stored as a JPEG.
+    /// - Parameter jpegQuality: 1…100, if the picture was stored as a JPEG; what its blocks say counts where that is worse.
     package init(_ measures: PictureMeasures, width: Int, height: Int, jpegQuality: Int?) {
         var factor = 4.0
         var reasons: [String] = []
@@ -23,6 +23,9 @@ package struct EnlargementSupport: Sendable, Hashable {
         if let quality = jpegQuality, quality < 50 {
             factor /= 2
             reasons.append("JPEG quality \(quality) has taken its fine detail")
+        } else if let quality = measures.blockQuality, quality < 50 {
+            factor /= 2
+            reasons.append("it was compressed before, about as by JPEG quality \(quality), which has taken its fine detail")
         }
         if measures.noise > 10 {
             factor /= 2

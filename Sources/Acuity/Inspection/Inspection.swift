@@ -25,6 +25,8 @@ package struct Inspection: Sendable, Codable, Hashable {
     package var carries: [String]
     /// Of a JPEG, 1…100, by its quantisation tables.
     package var jpegQuality: Int?
+    /// Of a JPEG that the picture was before, by the blocks that show, see ``PictureMeasures/blockQuality``.
+    package var blockQuality: Int?
     /// σ, levels of 255.
     package var noise: Double
     /// σ of the sharpest edges, pixels.
@@ -68,6 +70,7 @@ package struct Inspection: Sendable, Codable, Hashable {
         hasAlpha = picture.alpha != nil
         carries = header.fields
         jpegQuality = quality
+        blockQuality = measures.blockQuality
         noise = measures.noise
         blur = measures.blur
         realWidth = measures.resolution.map { max(1, Int((Double(picture.width) * $0).rounded())) }
@@ -85,8 +88,8 @@ package struct Inspection: Sendable, Codable, Hashable {
         let (wanted, what): (String, String) =
             if measures.textShare > 0.5 {
                 ("text", "most of it looks like text or line art")
-            } else if measures.noise > 4 || (jpegQuality ?? 100) < 75 {
-                ("restore", "it is \(measures.noise > 4 ? "noisy" : "compressed")")
+            } else if measures.noise > 4 || min(jpegQuality ?? 100, measures.blockQuality ?? 100) < 75 {
+                ("restore", "it is \(measures.noise > 4 ? "noisy" : (jpegQuality ?? 100) < 75 ? "compressed" : "compressed, or was")")
             } else {
                 ("faithful", "it is clean")
             }
@@ -111,7 +114,11 @@ package struct Inspection: Sendable, Codable, Hashable {
         if let resolution = measures.resolution, resolution < 0.9 {
             limits.append("detail finer than \((1 / resolution * 10).rounded() / 10) pixels: there is none in the file")
         }
-        if let quality = jpegQuality, quality < 75 { limits.append("texture and colour edges that JPEG quality \(quality) has dropped") }
+        if let quality = jpegQuality, quality < 75 {
+            limits.append("texture and colour edges that JPEG quality \(quality) has dropped")
+        } else if measures.blockQuality != nil {
+            limits.append("texture and colour edges that were dropped when it was compressed before")
+        }
         if measures.noise > 4 { limits.append("detail weaker than the noise, of σ \(Int(measures.noise.rounded())) at most") }
         // Drawings are white and black on purpose.
         if measures.textShare < 0.5 {

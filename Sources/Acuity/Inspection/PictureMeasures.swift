@@ -14,6 +14,9 @@ package struct PictureMeasures: Sendable, Hashable {
     package var resolution: Double?
     /// How many times as large every pixel is, where the picture was enlarged by repeating pixels.
     package var repetition: Int?
+    /// The quality of a JPEG that would show blocks as strong as the picture's, 5…80 in steps of 5, good to 15 or so. Nil where none show: a
+    /// better quality leaves none, and whatever has changed the picture's size since has hidden them.
+    package var blockQuality: Int?
     /// Of the parts with any structure, how many look like text or line art, 0…1.
     package var textShare: Double
     /// Shares of the pixels that are pure white or pure black, 0…1.
@@ -29,6 +32,7 @@ package struct PictureMeasures: Sendable, Hashable {
         noise = luma.noise
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
+        blockQuality = repetition == nil ? luma.blockQuality : nil
         (textShare, white, black) = (0, 0, 0)
     }
 
@@ -37,6 +41,7 @@ package struct PictureMeasures: Sendable, Hashable {
         blur = luma.blur
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
+        blockQuality = repetition == nil ? luma.blockQuality : nil
         textShare = luma.textShare
         let count = Double(max(1, luma.values.count))
         white = Double(luma.values.count { $0 >= 254.5 }) / count
@@ -144,6 +149,56 @@ extension Luma {
         }
         guard let n = period(across), let m = period(down), across.count(where: { $0 > 0 }) >= 8 else { return nil }
         return min(n, m)
+    }
+
+    /// A grid of 8 pixels, in whatever phase: by how much the steps across its lines exceed those on either side. Edges of the picture are
+    /// on a few lines, a grid is on all; a step counts for no more than 6 levels. On Set14 and BSD100 a JPEG of quality 75 shows 0.55
+    /// level in the median and one of 30 shows 1.4; of 95, or none, 0.08, and there 3 pictures of 119 are taken for compressed, which may be true.
+    fileprivate var blockQuality: Int? {
+        guard width >= 48, height >= 48 else { return nil }
+        // Per line between two columns, and between two rows: the mean excess.
+        var (across, down) = ([Float](repeating: 0, count: width - 3), [Float](repeating: 0, count: height - 3))
+        values.withUnsafeBufferPointer { v in
+            across.withUnsafeMutableBufferPointer { across in
+                for y in 0..<height - 3 {
+                    let row = v.baseAddress! + y * width
+                    var sum: Float = 0
+                    for x in 0..<width - 3 {
+                        let excess = abs(row[x + 2] - row[x + 1]) - (abs(row[x + 1] - row[x]) + abs(row[x + 3] - row[x + 2])) / 2
+                        across[x] += min(6, max(-6, excess))
+                        let below = abs(row[x + 2 * width] - row[x + width])
+                        sum += min(6, max(-6, below - (abs(row[x + width] - row[x]) + abs(row[x + 3 * width] - row[x + 2 * width])) / 2))
+                    }
+                    down[y] = sum / Float(width - 3)
+                }
+            }
+        }
+        for x in across.indices { across[x] /= Float(height - 3) }
+
+        func median(_ values: [Float]) -> Float { values.sorted()[values.count / 2] }
+        func mean(_ values: [Float]) -> Float { values.reduce(0, +) / Float(values.count) }
+        /// What the strongest of eight phases has more than the others, in levels, and in standard errors.
+        func grid(_ lines: [Float]) -> (excess: Float, certainty: Float) {
+            let phases = (0..<8).map { phase in stride(from: phase, to: lines.count, by: 8).map { lines[$0] } }
+            let ranked = phases.indices.sorted { median(phases[$0]) > median(phases[$1]) }
+            let (own, others) = (phases[ranked[0]], ranked.dropFirst().flatMap { phases[$0] })
+            let average = mean(others)
+            let deviation = mean(others.map { ($0 - average) * ($0 - average) }).squareRoot() + 1e-3
+            return (median(own) - median(others), (mean(own) - average) / deviation * Float(own.count).squareRoot())
+        }
+        let (a, b) = (grid(across), grid(down))
+        guard min(a.certainty, b.certainty) > 4 else { return nil }
+        let excess = Double(min(a.excess, b.excess))
+        // Medians of what a JPEG of that quality shows.
+        let shown: [(excess: Double, quality: Double)] = [
+            (0.4, 80), (0.57, 70), (0.8, 60), (1, 50), (1.17, 40), (1.42, 30), (1.85, 20), (2.46, 10), (3, 5),
+        ]
+        guard excess >= shown[0].excess else { return nil }
+        for (left, right) in zip(shown, shown.dropFirst()) where excess < right.excess {
+            let quality = left.quality + (right.quality - left.quality) * (excess - left.excess) / (right.excess - left.excess)
+            return Int((quality / 5).rounded()) * 5
+        }
+        return 5
     }
 
     /// The frequency above which the spectrum falls short of what photographs have there, as a share of what the pixels

@@ -41,6 +41,15 @@ import Testing
         #expect(found.model == (quality < 75 ? "restore" : "fast"))
     }
 
+    /// A PNG that was a JPEG is no clean picture.
+    @Test func earlierCompressionIsSaid() throws {
+        let path = folder.appendingPathComponent("d.jpg").path
+        try Picture(pixels: PictureMeasuresTests.example("harbour.png")).write(to: path, options: .init(quality: 20))
+        let found = try inspect(Picture(contentsOf: path).pixels, "d.png")
+        #expect(found.jpegQuality == nil && found.blockQuality != nil)
+        #expect(found.model == "restore" && found.factor < 4 && found.reasons.contains { $0.contains("compressed before") })
+    }
+
     @Test func adviceComesWhereTheFactorIsTooLarge() throws {
         let sound = EnlargementSupport(PictureMeasures(PixelBuffer(leaves, depth: .eight)), width: 192, height: 192, jpegQuality: nil)
         #expect(sound.advice(enlarging: 4) == nil && sound.advice(enlarging: 0.5) == nil)

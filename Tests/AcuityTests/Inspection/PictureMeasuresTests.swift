@@ -116,6 +116,33 @@ import Testing
         #expect(measures(raster).textShare > 0.7)
     }
 
+    /// A picture after a JPEG, cut out at some other place than a block's corner.
+    private func compressed(_ name: String, _ quality: Int) throws -> PixelBuffer {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("acuity-blocks-\(UUID().uuidString).jpg").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Picture(pixels: Self.example(name)).write(to: path, options: .init(quality: quality))
+        let decoded = try Picture(contentsOf: path).pixels
+        return PixelBuffer(decoded.raster(of: Region(x: 3, y: 5, width: decoded.width - 3, height: decoded.height - 5)), depth: .eight)
+    }
+
+    @Test(arguments: [("harbour.png", 20, 5...35), ("harbour.png", 50, 35...75), ("logo.png", 20, 5...55)])
+    func blocksOfAJPEG(_ name: String, _ quality: Int, _ expected: ClosedRange<Int>) throws {
+        let found = try #require(PictureMeasures(compressed(name, quality)).blockQuality)
+        #expect(expected.contains(found), "\(found)")
+    }
+
+    @Test func noBlocksWithoutJPEG() throws {
+        for name in ["harbour.png", "lighthouse.png", "mug.png", "logo.png"] {
+            #expect(try PictureMeasures(Self.example(name)).blockQuality == nil, "\(name)")
+            #expect(try PictureMeasures(compressed(name, 92)).blockQuality == nil, "\(name), quality 92")
+        }
+        let leaves = Self.leaves(side: 256)
+        for scale in [1, 2, 4, 8] {
+            let repeated = Resampling.nearest.resize(leaves, width: 256 * scale, height: 256 * scale)
+            #expect(measures(repeated).blockQuality == nil, "pixels repeated \(scale) times")
+        }
+    }
+
     @Test func shareOfWhiteAndBlack() {
         var raster = Raster(width: 100, height: 100, channels: 1, filledWith: 0.5)
         for x in 0..<100 {
