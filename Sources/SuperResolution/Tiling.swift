@@ -17,10 +17,10 @@ extension Network {
     }
 
     /// Floats alive per input pixel while the network runs, roughly: the two largest neighbouring values; where an engine keeps
-    /// strips of those inside, input and output twice.
+    /// strips of those inside, input and output twice (and no fewer than 96, for tiles that large waste little already).
     func floatsPerPixel(inStrips: Bool) -> Double {
         let sizes = shapes.map { Double($0.channels * $0.up * $0.up) / Double($0.down * $0.down) }
-        if inStrips { return 2 * (sizes[0] + sizes[output.index]) }
+        if inStrips { return max(96, 2 * (sizes[0] + sizes[output.index])) }
         return zip(sizes, sizes.dropFirst()).map { $0 + $1 }.max() ?? 1
     }
 }
@@ -94,14 +94,21 @@ public struct Tiling: Sendable, Hashable {
             self.init(width: width, height: height, coreWidth: side, coreHeight: side, overlap: overlap, multiple: multiple)
         case .automatic:
             // 64 Mi floats, 256 MB in fp32. Near-square tiles waste least on overlap.
-            let pixels = max(64 * 64, Int(Double(64 << 20) / network.floatsPerPixel(inStrips: inStrips)))
-            var side = max(32, Int(Double(pixels).squareRoot()) - 2 * overlap)
+            var pixels = max(64 * 64, Int(Double(64 << 20) / network.floatsPerPixel(inStrips: inStrips)))
+            // A network that looks hundreds of pixels around (ESRGAN: 350) would do little else than overlap.
+            if inStrips, Int(Double(pixels).squareRoot()) < 8 * overlap { pixels *= 4 }
+            if coreRows == nil, width * height <= pixels {
+                self.init(width: width, height: height, coreWidth: width, coreHeight: height, overlap: overlap, multiple: multiple)
+                return
+            }
+            let least = inStrips ? max(32, 2 * overlap) : 32
+            var side = max(least, Int(Double(pixels).squareRoot()) - 2 * overlap)
             let most = coreRows.map { max($0, 2 * overlap) }
             // Tiles that are less high may be wider.
             if let most, most < side { side = max(side, pixels / 2 / (most + 2 * overlap) - 2 * overlap) }
             let columns = max(1, (width + side - 1) / side)
             let coreWidth = (width + columns - 1) / columns
-            let rows = min(most ?? .max, max(32, pixels / (coreWidth + (columns > 1 ? 2 * overlap : 0)) - 2 * overlap))
+            let rows = min(most ?? .max, max(least, pixels / (coreWidth + (columns > 1 ? 2 * overlap : 0)) - 2 * overlap))
             self.init(
                 width: width, height: height, coreWidth: coreWidth,
                 coreHeight: evenly(height, atMost: rows), overlap: overlap, multiple: multiple, tapers: coreRows != nil)

@@ -70,6 +70,20 @@ import Testing
         #expect(share(inStrips: false).largest * 2048 <= 64 << 20)
     }
 
+    /// ESRGAN looks 350 pixels around: a megapixel is one tile, larger pictures cost a few times their area and not sixty times.
+    @Test func tilesInStripsForESRGAN() throws {
+        let network = try RRDBNet().network()
+        #expect(try #require(network.receptiveRadius) > 340)
+        func tiles(_ side: Int, coreRows: Int? = nil) -> [Tile] {
+            Tiling(width: side, height: side, network: network, inStrips: true, coreRows: coreRows).tiles
+        }
+        #expect(tiles(1040).count == 1)
+        for coreRows in [nil, 256] {
+            let areas = tiles(4000, coreRows: coreRows).map { $0.input.width * $0.input.height }
+            #expect(areas.reduce(0, +) < 5 * 4000 * 4000 && areas.allSatisfy { $0 < 3 << 20 }, "\(areas.count) tiles")
+        }
+    }
+
     /// Whoever takes the rows soon has the first, and little to do after the last; but the extra overlap must stay small.
     @Test(arguments: [1, 2, 100, 1024, 1040, 5000], [1, 4]) func tilesForRowsAreLowerAtBothEnds(height: Int, multiple: Int) throws {
         let network = try NaiveEngine.model(scale: 4, multiple: multiple).network
