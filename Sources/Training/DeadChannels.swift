@@ -3,8 +3,8 @@
 package import SuperResolution
 
 /// Channels of a convolution before a ReLU that give zero on every picture: no gradient reaches their kernels any more, and they stay
-/// as they are (Lu et al. 2019, "Dying ReLU and Initialization"). Large steps kill them by the dozen: Muon at 0.005 left half
-/// of the blocks of a 64×16 MSRResNet without a single living channel, which showed only in its quality.
+/// as they are (Lu et al. 2019, "Dying ReLU and Initialization"). Large steps kill them by the dozen: under Muon at 0.005
+/// 414 of the 1024 of a 64×16 MSRResNet died, most of them in seven blocks, which showed only in its quality.
 package struct DeadChannels: Sendable, Equatable {
     /// Channels of one convolution.
     package struct Layer: Sendable, Equatable {
@@ -22,7 +22,7 @@ package struct DeadChannels: Sendable, Equatable {
 
     package var count: Int { layers.reduce(0) { $0 + $1.channels.count } }
 
-    /// A gradient's running mean, times 10⁻⁹ of the network's largest: what is below has had none for hundreds of steps (0.95⁴⁰⁰).
+    /// As a share of the network's largest: a running mean of gradients below this has had none for hundreds of steps (0.95⁴⁰⁰).
     static let threshold: Float = 1e-9
 
     /// - Parameter gradients: running means of the gradients of kernels by key, as optimisers keep them; layers without are left out.

@@ -153,7 +153,8 @@ extension Luma {
 
     /// A grid of 8 pixels, in whatever phase: by how much the steps across its lines exceed those on either side. Edges of the picture are
     /// on a few lines, a grid is on all; a step counts for no more than 6 levels. On Set14 and BSD100 a JPEG of quality 75 shows 0.55
-    /// level in the median and one of 30 shows 1.4; of 95, or none, 0.08, and there 3 pictures of 119 are taken for compressed, which may be true.
+    /// level in the median and one of 30 shows 1.4; of 95, or none, 0.08. As they are, `acuity inspect` takes 3 pictures of these
+    /// two and Set5 for compressed, of 119, which may be true.
     fileprivate var blockQuality: Int? {
         guard width >= 48, height >= 48 else { return nil }
         // Per line between two columns, and between two rows: the mean excess.

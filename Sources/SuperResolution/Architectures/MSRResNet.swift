@@ -14,9 +14,11 @@ public struct MSRResNet: Architecture {
         case direct
     }
 
+    /// What follows the first convolution of a residual block.
     public enum Activation: String, Sendable, Hashable, CaseIterable {
         /// As published.
         case relu
+        /// One slope a channel (He et al. 2015), ours.
         case prelu
     }
 
