@@ -52,6 +52,13 @@ extension TorchRuntime {
         return available != 0
     }
 
+    /// Whether the device has a unit for matrices of bf16 (a GPU, Intel's AMX). Where it has none, fp32 is faster and more exact.
+    public func hasMatrixUnit(device: String) throws -> Bool {
+        var available: Int32 = 0
+        try check { table.device.has_matrix_unit(device, &available, $0) }
+        return available != 0
+    }
+
     /// The rate of a bf16 matrix product on a device, 10¹² operations per second, two per multiplication.
     public func matrixRate(device: String) throws -> Double {
         var rate = 0.0

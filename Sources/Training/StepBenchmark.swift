@@ -20,6 +20,7 @@ public struct StepTimes: Sendable {
 public func timeSteps(_ recipe: Recipe, steps: Int, device: String = "cpu", threads: Int? = nil) throws -> StepTimes {
     let runtime = try TorchRuntime.shared()
     if let threads { try runtime.setThreads(threads) }
+    let recipe = try recipe.adapted(to: device, runtime: runtime)
     let network = try recipe.network()
     let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { _ in }
     let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {

@@ -101,10 +101,11 @@ public func train(
     let network = try recipe.network()
     let sampler = try MixedSampler(recipe, network: network, device: device, runtime: runtime)
     let provenance = try CropShards.provenance(of: sampler.shards, warmStart: recipe.warmStart)
-    let state = try TrainingState(network, recipe: recipe, device: device, runtime: runtime) { log(.message($0)) }
+    let adapted = try recipe.adapted(to: device, runtime: runtime)
+    let state = try TrainingState(network, recipe: adapted, device: device, runtime: runtime) { log(.message($0)) }
     state.sampler = sampler
-    let objective = try GeneratorLoss(recipe, network: network, adversary: state.adversary, device: device, runtime: runtime) {
-        try state.average($0, precision: recipe.precision)
+    let objective = try GeneratorLoss(adapted, network: network, adversary: state.adversary, device: device, runtime: runtime) {
+        try state.average($0, precision: adapted.precision)
     }
     let validation = try Validation(
         ImageShard(recipe.validation), network: network, degradation: recipe.validateDegraded ? recipe.degradation : nil,
@@ -118,9 +119,9 @@ public func train(
         for _ in 0..<2 { try state.save(to: checkpoint, recipe: recipe) }
     }
     let record = try RunRecord(directory: directory, recipe: recipe, resumedAt: state.step)
-    log(.message("\(recipe.name): \(network.architecture) ×\(network.scale), \(network.parameterCount) parameters, libtorch \(runtime.version) on \(device)"))
+    log(.message("\(recipe.name): \(network.architecture) ×\(network.scale), \(network.parameterCount) parameters, libtorch \(runtime.version) on \(device) in \(adapted.precision.rawValue)"))
 
-    let runner = StepRunner(state, objective, recipe: recipe, device: device, runtime: runtime)
+    let runner = StepRunner(state, objective, recipe: adapted, device: device, runtime: runtime)
     let total = (minutes ?? recipe.minutes) * 60
     let clock = SuspendingClock()
     var report = StepMeans()
@@ -213,6 +214,15 @@ public func train(
     try validate()
     log(.message("wrote \(weights)"))
     return true
+}
+
+extension Recipe {
+    /// This recipe as a device computes it: in fp32 instead of bf16 on a processor without a unit for matrices, where bf16 would be slower.
+    func adapted(to device: String, runtime: TorchRuntime) throws -> Recipe {
+        var adapted = self
+        if precision == .bf16, try !runtime.hasMatrixUnit(device: device) { adapted.precision = .fp32 }
+        return adapted
+    }
 }
 
 /// What a step leaves on the device, to be read when somebody asks.

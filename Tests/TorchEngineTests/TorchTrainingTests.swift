@@ -95,6 +95,33 @@ import TorchEngine
         for (found, expected) in zip(outer, sums) { #expect(abs(Double(found) - expected) < 1e-4) }
     }
 
+    /// Where pictures lie channels-last, 3×3 convolutions in fp32 go by Winograd's algorithm, both ways; where they lie in planes, they are
+    /// libtorch's own. Sides that are no multiples of a tile of 6, more tiles than fit into one strip.
+    @Test(arguments: [([2, 16, 13, 12], 48), ([3, 64, 31, 50], 64), ([1, 32, 19, 131], 96), ([5, 48, 24, 24], 16)])
+    func winograd(_ pictures: [Int], outputs: Int) throws {
+        let runtime = try TorchRuntime.shared()
+        var random = Lcg(state: 11)
+        func drawn(_ shape: [Int]) throws -> TorchTensor {
+            try TorchTensor(Tensor(shape: shape, values: (0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) }), device: "cpu", runtime: runtime)
+        }
+        let (picture, kernels, biases) = (try drawn(pictures), try drawn([outputs, pictures[1], 3, 3]), try drawn([outputs]))
+        let pull = try drawn([pictures[0], outputs] + pictures[2...])
+        func results(channelsLast: Bool) throws -> [[Float]] {
+            let x = try picture.converted(to: .float32, channelsLast: channelsLast).leaf(requiresGradient: true)
+            let (weight, bias) = (try kernels.leaf(requiresGradient: true), try biases.leaf(requiresGradient: true))
+            let y = try x.convolution(weight, bias: bias)
+            try y.backward(with: pull)
+            return try [y, x.gradient(), weight.gradient(), bias.gradient()].map { try $0.floats().values }
+        }
+        let (direct, found) = (try results(channelsLast: false), try results(channelsLast: true))
+        for (name, (a, b)) in zip(["output", "input", "kernels", "bias"], zip(direct, found)) {
+            let error = zip(a, b).reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }.squareRoot()
+            let size = a.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+            #expect(error < 3e-5 * size, "\(name)")
+            #expect(name == "bias" || error > 0, "\(name): two algorithms that agree to the bit are one")
+        }
+    }
+
     /// To the nearest bf16, halves to even.
     private func rounded(_ x: Float) -> Float {
         let bits = x.bitPattern

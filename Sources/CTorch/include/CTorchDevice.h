@@ -18,6 +18,8 @@ typedef struct {
     /// Convolution with "same" padding and stride 1 in the type of its weight, then the bias and PReLU, one slope per channel, both in fp32.
     AcuityStatus (*convolution_prelu)(const AcuityTensor *x, const AcuityTensor *weight, const AcuityTensor *bias, const AcuityTensor *slope,
                                       AcuityResult out, char *error);
+    /// Whether the device has a unit for matrices of bfloat16, which makes them faster than fp32.
+    AcuityStatus (*has_matrix_unit)(const char *device, int32_t *available, char *error);
     /// Rate of a square matrix product, 10¹² operations per second (two per multiplication); best of several timings.
     AcuityStatus (*matrix_rate)(const char *device, AcuityDType type, double *rate, char *error);
 } AcuityDeviceTable;

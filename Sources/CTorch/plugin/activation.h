@@ -61,13 +61,30 @@ ACUITY_SHORT_CLONES void preluGradientRows(const uint16_t *__restrict z, const u
         }
 }
 
-/// PReLU of bf16 values that lie channels-last, one pass over memory each way; libtorch's own kernel goes backward element by element.
-struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor> {
+ACUITY_CLONES void preluRows(const float *__restrict z, const float *__restrict slope, float *__restrict out, int64_t pixels, int64_t channels) {
+    for (int64_t p = 0; p < pixels; p++, z += channels, out += channels)
+        for (int64_t c = 0; c < channels; c++) out[c] = z[c] > 0 ? z[c] : slope[c] * z[c];
+}
+
+ACUITY_CLONES void preluGradientRows(const float *__restrict z, const float *__restrict gradient, const float *__restrict slope, float *__restrict out,
+                                     float *__restrict sums, int64_t pixels, int64_t channels) {
+    for (int64_t p = 0; p < pixels; p++, z += channels, gradient += channels, out += channels)
+        for (int64_t c = 0; c < channels; c++) {
+            const float x = z[c], g = gradient[c];
+            out[c] = x > 0 ? g : slope[c] * g;
+            sums[c] += x > 0 ? 0 : x * g;
+        }
+}
+
+/// PReLU of values that lie channels-last, bf16 (Number is what holds one) or fp32, one pass over memory each way; libtorch's own kernel
+/// goes backward element by element.
+template <typename Number>
+struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor<Number>> {
     static at::Tensor forward(torch::autograd::AutogradContext *context, at::Tensor z, at::Tensor slope) {
         auto out = at::empty_like(z);
         const int64_t channels = z.size(1);
-        auto from = static_cast<const uint16_t *>(z.data_ptr());
-        auto to = static_cast<uint16_t *>(out.data_ptr());
+        auto from = static_cast<const Number *>(z.data_ptr());
+        auto to = static_cast<Number *>(out.data_ptr());
         auto factors = slope.data_ptr<float>();
         at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
             preluRows(from + begin * channels, factors, to + begin * channels, end - begin, channels);
@@ -80,10 +97,10 @@ struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor> {
         auto saved = context->get_saved_variables();
         const auto &z = saved[0], &slope = saved[1];
         const int64_t channels = z.size(1);
-        auto gradient = gradients[0].to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+        auto gradient = gradients[0].to(z.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
         auto out = at::empty_like(z), sums = at::zeros({at::get_num_threads(), channels}, slope.options());
-        auto from = static_cast<const uint16_t *>(z.data_ptr()), pull = static_cast<const uint16_t *>(gradient.data_ptr());
-        auto to = static_cast<uint16_t *>(out.data_ptr());
+        auto from = static_cast<const Number *>(z.data_ptr()), pull = static_cast<const Number *>(gradient.data_ptr());
+        auto to = static_cast<Number *>(out.data_ptr());
         auto factors = slope.data_ptr<float>(), total = sums.data_ptr<float>();
         at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
             preluGradientRows(from + begin * channels, pull + begin * channels, factors, to + begin * channels,
@@ -95,7 +112,7 @@ struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor> {
 
 /// Whether the loops above can have it.
 bool isForProcessor(const at::Tensor &z, const at::Tensor &slope) {
-    return z.is_cpu() && z.scalar_type() == at::kBFloat16 && z.dim() == 4 && z.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+    return z.is_cpu() && (z.scalar_type() == at::kBFloat16 || z.scalar_type() == at::kFloat) && z.dim() == 4 && z.is_contiguous(at::MemoryFormat::ChannelsLast) &&
            slope.scalar_type() == at::kFloat && slope.is_contiguous() && slope.numel() == z.size(1) && z.numel() > 0;
 }
 

@@ -17,6 +17,10 @@
 
 #include "graph.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace {
 
 // The process.
@@ -120,7 +124,7 @@ AcuityStatus convolution(const AcuityTensor *x, const AcuityTensor *weight, cons
             input = at::replication_pad2d(input.to(at::kFloat), {px, px, py, py}).contiguous(at::MemoryFormat::ChannelsLast);
             py = px = 0;
         }
-        return at::conv2d(input.to(w.scalar_type()), w, bias ? bias->value : at::Tensor(), {stride, stride}, {py, px}, {1, 1}, groups);
+        return convolve(input.to(w.scalar_type()), w, bias ? bias->value : at::Tensor(), stride, py, px, groups);
     });
 }
 
@@ -137,7 +141,8 @@ AcuityStatus transposedConvolution(const AcuityTensor *x, const AcuityTensor *we
 AcuityStatus prelu(const AcuityTensor *x, const AcuityTensor *slope, AcuityResult out, char *error) {
     return make(out, error, [&] {
         const auto &input = x->value;
-        if (isForProcessor(input, slope->value)) return PreluOnProcessor::apply(input, slope->value);
+        if (isForProcessor(input, slope->value))
+            return input.scalar_type() == at::kFloat ? PreluOnProcessor<float>::apply(input, slope->value) : PreluOnProcessor<uint16_t>::apply(input, slope->value);
         auto a = slope->value.to(input.scalar_type());
         // ATen's own kernels for the CPU go backward element by element. A factor per element, 1 or the slope, made of vectorised
         // operations, gives the same values and gradients to the bit in a fifth of the time.
@@ -369,4 +374,11 @@ const AcuityTorchTable table = {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const AcuityTorchTable *acuity_torch_table(void) { return &table; }
+extern "C" __attribute__((visibility("default"))) const AcuityTorchTable *acuity_torch_table(void) {
+#if defined(__GLIBC__)
+    // A step frees what it kept for going backward; given back to the system each time, its pages would have to be cleared again.
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+    return &table;
+}

@@ -48,6 +48,10 @@ AcuityStatus drawFields(AcuityTensor *patches, const int64_t *places, const floa
     });
 }
 
+AcuityStatus hasMatrixUnit(const char *device, int32_t *available, char *error) {
+    return guarded(error, [&] { *available = multipliesBFloat16(at::Device(device)) ? 1 : 0; });
+}
+
 AcuityStatus matrixRate(const char *name, AcuityDType type, double *rate, char *error) {
     return guarded(error, [&] {
         at::NoGradGuard guard;
@@ -76,6 +80,7 @@ const AcuityDeviceTable deviceTable = {
     drawFields,
     fusedAvailable,
     convolutionPrelu,
+    hasMatrixUnit,
     matrixRate,
 };
 

@@ -5,16 +5,6 @@
 
 namespace {
 
-/// Whether the device multiplies matrices of bfloat16 by instructions of its own.
-bool multipliesBFloat16(const at::Device &device) {
-    if (!device.is_cpu()) return device.is_cuda();
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
-}
-
 /// The nearest semi-orthogonal matrices, roughly: five Newton–Schulz steps on a batch of matrices, rows ≤ columns. In bfloat16, as in the
 /// author's code, where that is faster: singular values end anywhere between 0.7 and 1.2 in any case.
 at::Tensor orthogonalised(at::Tensor x) {

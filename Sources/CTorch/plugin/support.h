@@ -95,6 +95,17 @@ std::vector<at::Tensor> gradients(const std::vector<at::Tensor> &parameters) {
     return result;
 }
 
+/// Whether the device has a unit for matrices of bfloat16, so that they are faster than fp32. AVX512-BF16 alone is none: its
+/// instructions take twice as long as fp32's.
+bool multipliesBFloat16(const at::Device &device) {
+    if (!device.is_cpu()) return device.is_cuda();
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("amx-bf16");
+#else
+    return false;
+#endif
+}
+
 at::Generator generator(const char *device) {
     return at::globalContext().defaultGenerator(at::Device(device));
 }

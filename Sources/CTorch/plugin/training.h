@@ -3,6 +3,7 @@
 
 #include "cpu_losses.h"
 #include "support.h"
+#include "cpu_winograd.h"
 
 namespace {
 
@@ -104,7 +105,7 @@ AcuityStatus paddedConvolution(const AcuityTensor *x, const AcuityTensor *weight
                                AcuityResult out, char *error) {
     return make(out, error, [&] {
         const auto &w = weight->value;
-        return at::conv2d(x->value.to(w.scalar_type()), w, bias ? bias->value : at::Tensor(), {stride, stride}, {padding, padding});
+        return convolve(x->value.to(w.scalar_type()), w, bias ? bias->value : at::Tensor(), stride, padding, padding, 1);
     });
 }
 
