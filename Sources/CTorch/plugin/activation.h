@@ -86,7 +86,7 @@ struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor<Number>> {
         auto from = static_cast<const Number *>(z.data_ptr());
         auto to = static_cast<Number *>(out.data_ptr());
         auto factors = slope.data_ptr<float>();
-        at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
+        inShares(z.numel() / channels, 256, [&](int64_t begin, int64_t end, int64_t) {
             preluRows(from + begin * channels, factors, to + begin * channels, end - begin, channels);
         });
         context->save_for_backward({z, slope});
@@ -102,9 +102,9 @@ struct PreluOnProcessor : torch::autograd::Function<PreluOnProcessor<Number>> {
         auto from = static_cast<const Number *>(z.data_ptr()), pull = static_cast<const Number *>(gradient.data_ptr());
         auto to = static_cast<Number *>(out.data_ptr());
         auto factors = slope.data_ptr<float>(), total = sums.data_ptr<float>();
-        at::parallel_for(0, z.numel() / channels, 256, [&](int64_t begin, int64_t end) {
+        inShares(z.numel() / channels, 256, [&](int64_t begin, int64_t end, int64_t share) {
             preluGradientRows(from + begin * channels, pull + begin * channels, factors, to + begin * channels,
-                              total + at::get_thread_num() * channels, end - begin, channels);
+                              total + share * channels, end - begin, channels);
         });
         return {out, sums.sum(0)};
     }

@@ -293,7 +293,7 @@ bool areAlike(const at::Tensor &a, const at::Tensor &b) {
 /// One pass over memory instead of the eight that separate operations take.
 void adamStep(float *__restrict p, const float *__restrict g, float *__restrict m, float *__restrict v, int64_t count, float beta1, float beta2,
               float rate, float correction, float epsilon) {
-    at::parallel_for(0, count, 16384, [&](int64_t begin, int64_t end) {
+    inShares(count, 16384, [&](int64_t begin, int64_t end, int64_t) {
         for (int64_t i = begin; i < end; i++) {
             m[i] = beta1 * m[i] + (1 - beta1) * g[i];
             v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
@@ -350,7 +350,7 @@ AcuityStatus average(AcuityTensor *const *averages, AcuityTensor *const *paramet
             for (size_t i = 0; i < p.size(); i++) {
                 float *__restrict to = a[i].data_ptr<float>();
                 const float *__restrict from = p[i].data_ptr<float>();
-                at::parallel_for(0, p[i].numel(), 16384, [&](int64_t begin, int64_t end) {
+                inShares(p[i].numel(), 16384, [&](int64_t begin, int64_t end, int64_t) {
                     for (int64_t k = begin; k < end; k++) to[k] += rest * (from[k] - to[k]);
                 });
             }

@@ -4,12 +4,11 @@
 // vectors; nothing here knows of tensors.
 #pragma once
 
+#include "cpu_threads.h"
+
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <system_error>
-#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -28,25 +27,6 @@ namespace {
 typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t Numbers __attribute__((vector_size(64), aligned(4), may_alias));
 const int64_t lanes = 16;
-
-/// Runs body(0, memory)…body(count − 1, memory) on that many threads, each with a `Memory` of its own. at::parallel_for would need
-/// the compiler's OpenMP, whose runtime is not the one in libtorch.
-template <typename Memory, typename Body>
-void inParallel(int64_t count, int threads, Body body) {
-    std::atomic<int64_t> next{0};
-    auto work = [&] {
-        Memory memory;
-        for (int64_t i = next++; i < count; i = next++) body(i, memory);
-    };
-    std::vector<std::thread> helpers;
-    try {
-        for (int64_t i = 1; i < std::min<int64_t>(threads, count); i++) helpers.emplace_back(work);
-    } catch (const std::system_error &) {
-        // No more threads to be had: those that there are do the work.
-    }
-    work();
-    for (auto &helper : helpers) helper.join();
-}
 
 /// A kernel's inner rectangle, and where it can be had cheaper as a sum of `terms` products of a column and a row.
 struct Filter {

@@ -109,8 +109,8 @@ struct LossOnProcessor : torch::autograd::Function<LossOnProcessor> {
         auto one = left.data_ptr<float>(), two = right.data_ptr<float>();
         auto pull = gradient.data_ptr<float>();
         auto picture = reinterpret_cast<PictureLoss>(loop);
-        at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; i++) sums[i] = picture(one + i * size, two + i * size, pull + i * size, h, w, c, static_cast<float>(1 / count));
+        inParallel(n, [&](int64_t i) {
+            sums[i] = picture(one + i * size, two + i * size, pull + i * size, h, w, c, static_cast<float>(1 / count));
         });
         double total = 0;
         for (double sum : sums) total += sum;

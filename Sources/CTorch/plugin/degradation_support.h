@@ -29,14 +29,6 @@ void requireImage(const at::Tensor &x, int64_t channels = 3) {
     TORCH_CHECK(x.dim() == 4 && x.size(1) == channels, "an image of ", channels, " channels is needed");
 }
 
-struct Nothing {};
-
-/// Pictures or planes on as many threads as libtorch may use.
-template <typename Body>
-void inParallel(int64_t count, Body body) {
-    inParallel<Nothing>(count, at::get_num_threads(), [&](int64_t i, Nothing &) { body(i); });
-}
-
 /// Planes one after another, on a processor.
 at::Tensor planar(const at::Tensor &x) { return x.to(at::kFloat).contiguous(); }
 

@@ -2,14 +2,11 @@
 #pragma once
 
 #include "../include/CTorch.h"
+#include "cpu_threads.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
 
 #include <cmath>
 #include <cstring>
@@ -30,24 +27,6 @@ void describe(const char *message, char *error) {
     std::memcpy(error, message, length);
     error[length] = 0;
 }
-
-/// While one lives, its thread takes numbers below 1.2e-38 for zero, and so do the threads that libtorch starts meanwhile. The momentum of
-/// a channel whose activation never fires decays to such numbers within 2 000 steps, and arithmetic on them is a hundred times slower:
-/// measured, four fifths of the time of a step.
-class FlushDenormals {
-#if defined(__SSE2__)
-    const unsigned before = _mm_getcsr();
-
-public:
-    FlushDenormals() { _mm_setcsr(before | 0x8040); }  // results (FTZ) and operands (DAZ)
-    ~FlushDenormals() { _mm_setcsr(before); }
-#else
-public:
-    FlushDenormals() {}
-#endif
-    FlushDenormals(const FlushDenormals &) = delete;
-    FlushDenormals &operator=(const FlushDenormals &) = delete;
-};
 
 template <typename Body>
 AcuityStatus guarded(char *error, Body body) {
