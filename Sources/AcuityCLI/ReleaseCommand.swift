@@ -122,11 +122,11 @@ struct ReleaseCommand: AsyncParsableCommand {
         let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 
         let pixels = try enlarging(model)
-        let gate = ReleaseGate(ReleaseProfile(profile))
+        let gate = ReleaseGate(ReleaseProfile(profile, scale: scale))
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
         let contaminated = try trainedOn(metadata, sets: held + real)
         var findings = try await gate.measure(
-            scale: scale, sets: held, real: real, load: PictureFolder.load, enlarge: pixels, exact: enlarging(model, precision: .fp32), shipped: shippedEnlarging(stem, scale: scale),
+            scale: scale, sets: held, real: real, damages: Self.damages, load: PictureFolder.load, enlarge: pixels, exact: enlarging(model, precision: .fp32), shipped: shippedEnlarging(stem, scale: scale),
             progress: { report("measuring: \($0)") })
         if let tesseract { findings += try await gate.profile.readings(scale: scale, enlarge: try enlarging(model, depth: .eight), tesseract: tesseract) { report("measuring: \($0)") } }
         var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: contaminated)
@@ -157,6 +157,11 @@ struct ReleaseCommand: AsyncParsableCommand {
             throw ExitCode(1)
         }
     }
+
+    /// What a network at scale 1 has to clean.
+    private static let damages =
+        [10, 30, 50, 75, 90].map { quality in ReleaseGate.Damage(name: "JPEG \(quality)") { try $0.compressed(quality: quality) } }
+        + [10, 25, 50].map { sigma in ReleaseGate.Damage(name: "noise \(sigma)") { $0.noisy(sigma: Float(sigma)) } }
 
     /// What `--json` prints.
     private struct Verdict: Encodable {

@@ -53,6 +53,16 @@ static const unsigned char photo_x4_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/restore-x1.safetensors") == 1 && __has_embed("../../Models/restore-x1.json") == 1
+#define HAS_RESTORE_X1
+static const unsigned char restore_x1_weights[] = {
+#embed "../../Models/restore-x1.safetensors"
+};
+static const unsigned char restore_x1_card[] = {
+#embed "../../Models/restore-x1.json"
+};
+#endif
+
 #if __has_embed("../../Models/restore-x4.safetensors") == 1 && __has_embed("../../Models/restore-x4.json") == 1
 #define HAS_RESTORE_X4
 static const unsigned char restore_x4_weights[] = {
@@ -151,6 +161,9 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_PHOTO_X4
     MODEL(photo, "photo", 4)
+#endif
+#ifdef HAS_RESTORE_X1
+    MODEL(restore, "restore", 1)
 #endif
 #ifdef HAS_RESTORE_X4
     MODEL(restore, "restore", 4)

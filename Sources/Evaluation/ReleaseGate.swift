@@ -33,17 +33,20 @@ public struct ReleaseGate: Sendable {
     /// - Parameters:
     ///   - sets: held-out pictures with ground truth.
     ///   - real: low-resolution pictures without.
+    ///   - damages: what is done to pictures at scale 1, where a network cleans them.
     ///   - load: the pixels of a picture.
     ///   - enlarge: the model; `shipped` the one it would replace, if any.
     ///   - exact: the model in fp32. Flat colours and gradients count as the worse of the two show them: training may have learnt to live
     ///     with the rounding of bf16, which not every processor has.
     ///   - progress: called with one line per finished step.
-    /// - Throws: what loading or enlarging throws, ``AcuityError`` with code `.file` for an empty set.
+    /// - Throws: what loading or enlarging throws, ``AcuityError`` with code `.file` for an empty set, `.usage` at scale 1 for a profile that
+    ///   does not clean.
     public func measure(
-        scale: Int, sets: [PictureSet], real: [PictureSet], load: (String) throws -> Raster, enlarge: @escaping Enlarging,
+        scale: Int, sets: [PictureSet], real: [PictureSet], damages: [Damage] = [], load: (String) throws -> Raster, enlarge: @escaping Enlarging,
         exact: Enlarging? = nil, shipped: Enlarging? = nil, progress: (String) -> Void = { _ in }
     ) async throws -> [Finding] {
         guard !sets.isEmpty, !real.isEmpty else { throw AcuityError(.file, "no sets of pictures to measure on") }
+        guard scale > 1 || profile.name == .restore else { throw AcuityError(.usage, "at scale 1 only the profile restore has a meaning") }
         let lanczos: Enlarging = { Resampling.lanczos3.resize($0, width: $0.width * scale, height: $0.height * scale) }
         // A result that the pipeline refuses is one fault among others: Lanczos-3 takes its place, and the rest is measured.
         let refusals = Refusals()
@@ -55,9 +58,29 @@ public struct ReleaseGate: Sendable {
                 return try await lanczos(input)
             }
         }
-        var findings = [Finding]()
+        var findings =
+            if scale == 1 {
+                try await inPlace(sets: sets, real: real, damages: damages, load: load, enlarge: enlarge, exact: exact, progress: progress)
+            } else {
+                try await enlarged(scale: scale, sets: sets, real: real, load: load, enlarge: enlarge, exact: exact, lanczos: lanczos, progress: progress)
+            }
+        progress("speed")
+        findings += try await speed(scale: scale, enlarge: enlarge, shipped: shipped)
+        let messages = await refusals.messages
+        findings.append(
+            Finding(
+                "all pictures", "refused_results", "results that the pipeline refuses", Double(messages.count), digits: 0, images: 0,
+                .atMost(0, why: messages.first ?? "")))
+        return findings
+    }
+
+    /// Figures of a network that enlarges.
+    private func enlarged(
+        scale: Int, sets: [PictureSet], real: [PictureSet], load: (String) throws -> Raster, enlarge: @escaping Enlarging, exact: Enlarging?,
+        lanczos: @escaping Enlarging, progress: (String) -> Void
+    ) async throws -> [Finding] {
         progress("synthetic pictures")
-        findings += try await drawn(scale: scale, enlarge: enlarge, exact: exact, lanczos: lanczos)
+        var findings = try await drawn(scale: scale, enlarge: enlarge, exact: exact, lanczos: lanczos)
         let benchmark = try Benchmark(scale: scale)
         var images = [(own: ImageScore, lanczos: ImageScore)]()
         for set in sets {
@@ -77,13 +100,6 @@ public struct ReleaseGate: Sendable {
             progress("\(set.name): \(set.pictures.count) real pictures")
             findings += try await unreferenced(set, scale: scale, load: load, enlarge: enlarge, lanczos: lanczos)
         }
-        progress("speed")
-        findings += try await speed(scale: scale, enlarge: enlarge, shipped: shipped)
-        let messages = await refusals.messages
-        findings.append(
-            Finding(
-                "all pictures", "refused_results", "results that the pipeline refuses", Double(messages.count), digits: 0, images: 0,
-                .atMost(0, why: messages.first ?? "")))
         return findings
     }
 

@@ -111,6 +111,41 @@ import Testing
         #expect(!lines.contains { $0.contains("mean colour drifts") }, "\(lines)")
     }
 
+    /// At scale 1 a network is held to its input: nearer to the truth where that is damaged, left alone where it is clean.
+    @Test func cleansInPlace() async throws {
+        let set = [ReleaseGate.PictureSet(name: "Own", pictures: ["a"])]
+        let damages = [ReleaseGate.Damage(name: "noise 25") { $0.noisy(sigma: 25) }]
+        let picture = Self.picture
+        let truth = PixelBuffer(picture, depth: .eight).raster
+        let gate = ReleaseGate(ReleaseProfile(.restore, scale: 1))
+        func findings(_ clean: @escaping Enlarging) async throws -> [Finding] {
+            try await gate.measure(scale: 1, sets: set, real: set, damages: damages, load: { _ in picture }, enlarge: clean)
+        }
+        // Whoever knows the truth moves damaged pictures half of the way to it.
+        let better: Enlarging = { input in
+            guard input.width == truth.width, input.height == truth.height else { return input }
+            var result = input
+            for index in result.samples.indices { result.samples[index] = (input.samples[index] + truth.samples[index]) / 2 }
+            return result
+        }
+        let good = try await findings(better)
+        #expect(gate.shortcomings(of: good, shipped: nil).isEmpty, "\(good.table)")
+        let gain = try #require(good.first { $0.dataset == "Own, noise 25" })
+        #expect(abs(gain.value - 6.02 - (gain.lanczos ?? 0)) < 0.3)
+        #expect(good.contains { $0.dataset == "Own, clean" && $0.name == "psnr_y" })
+
+        let idle = gate.shortcomings(of: try await findings { $0 }, shipped: nil)
+        #expect(idle.count == 1 && idle[0].hasPrefix("Own, noise 25: PSNR-Y"), "\(idle)")
+        let harmful = gate.shortcomings(of: try await findings { small in
+            let half = Resampling.bicubic.resize(small, width: max(1, small.width / 2), height: max(1, small.height / 2))
+            return Resampling.bicubic.resize(half, width: small.width, height: small.height)
+        }, shipped: nil)
+        #expect(harmful.contains { $0.hasPrefix("Own, clean: PSNR-Y") }, "\(harmful)")
+        await #expect(throws: AcuityError.self) {
+            _ = try await ReleaseGate(ReleaseProfile(.faithful, scale: 1)).measure(scale: 1, sets: set, real: set, load: { _ in picture }, enlarge: better)
+        }
+    }
+
     @Test func measuresAndReportsForTheCard() async throws {
         let lanczos: Enlarging = { Resampling.lanczos3.resize($0, width: $0.width * 2, height: $0.height * 2) }
         let findings = try await findings(lanczos)
