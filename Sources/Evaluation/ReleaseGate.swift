@@ -33,7 +33,7 @@ public struct ReleaseGate: Sendable {
     /// - Parameters:
     ///   - sets: held-out pictures with ground truth.
     ///   - real: low-resolution pictures without.
-    ///   - damages: what is done to pictures at scale 1, where a network cleans them.
+    ///   - damages: what a restorer has to undo.
     ///   - load: the pixels of a picture.
     ///   - enlarge: the model; `shipped` the one it would replace, if any.
     ///   - exact: the model in fp32. Flat colours and gradients count as the worse of the two show them: training may have learnt to live
@@ -60,10 +60,14 @@ public struct ReleaseGate: Sendable {
         }
         var findings =
             if scale == 1 {
-                try await inPlace(sets: sets, real: real, damages: damages, load: load, enlarge: enlarge, exact: exact, progress: progress)
+                try await inPlace(sets: sets, real: real, load: load, enlarge: enlarge, exact: exact, progress: progress)
             } else {
                 try await enlarged(scale: scale, sets: sets, real: real, load: load, enlarge: enlarge, exact: exact, lanczos: lanczos, progress: progress)
             }
+        if profile.criterion == .restoration {
+            findings += try await damaged(
+                scale: scale, sets: sets, damages: damages, load: load, enlarge: enlarge, lanczos: lanczos, shipped: shipped, progress: progress)
+        }
         progress("speed")
         findings += try await speed(scale: scale, enlarge: enlarge, shipped: shipped)
         let messages = await refusals.messages
@@ -138,6 +142,7 @@ public struct ReleaseGate: Sendable {
         }
         switch profile.criterion {
         case .fidelity: return [compare("psnr_y", "PSNR-Y", isBetter: >=)].compactMap { $0 }
+        case .restoration: return []  // a finding of its own, measured on the shipped model
         case .naturalness: return [compare("niqe_own", "NIQE-own", isBetter: <=)].compactMap { $0 }
         case .text: return [compare("text_psnr_y", "PSNR-Y of letters", isBetter: >=)].compactMap { $0 }
         }

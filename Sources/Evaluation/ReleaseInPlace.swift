@@ -1,26 +1,11 @@
 // ReleaseInPlace: what a network that cleans pictures and does not enlarge them is measured on: the input is the yardstick, not Lanczos-3.
 
-public import SuperResolution
+import SuperResolution
 
 extension ReleaseGate {
-    /// What happens to a clean picture before it is to be cleaned, e.g. JPEG of quality 30.
-    public struct Damage: Sendable {
-        public let name: String
-        public let apply: @Sendable (Raster) throws -> Raster
-
-        public init(name: String, apply: @escaping @Sendable (Raster) throws -> Raster) {
-            self.name = name
-            self.apply = apply
-        }
-    }
-
-    /// Sets of at most this many pictures are measured with every damage, larger ones clean only: a network at full size takes its time.
-    private static let damagedPictures = 20
-
     /// Figures at scale 1. Where others have Lanczos-3's, findings have the input's own, which is what Lanczos-3 makes of it.
     func inPlace(
-        sets: [PictureSet], real: [PictureSet], damages: [Damage], load: (String) throws -> Raster, enlarge: @escaping Enlarging, exact: Enlarging?,
-        progress: (String) -> Void
+        sets: [PictureSet], real: [PictureSet], load: (String) throws -> Raster, enlarge: @escaping Enlarging, exact: Enlarging?, progress: (String) -> Void
     ) async throws -> [Finding] {
         progress("synthetic pictures")
         var findings = try await drawnInPlace(enlarge: enlarge, exact: exact)
@@ -28,13 +13,6 @@ extension ReleaseGate {
         for set in sets {
             progress("\(set.name): \(set.pictures.count) pictures")
             findings += kept(set.name, try await benchmark.measure(set.pictures, load: load, enlarge: enlarge))
-            guard set.pictures.count <= Self.damagedPictures else { continue }
-            for damage in damages {
-                progress("\(set.name), \(damage.name)")
-                let damaged = try Benchmark(scale: 1, damage: damage.apply)
-                let own = try await damaged.measure(set.pictures, load: load, enlarge: enlarge)
-                findings.append(gain("\(set.name), \(damage.name)", own, try await damaged.measure(set.pictures, load: load) { $0 }))
-            }
         }
         for set in real {
             progress("\(set.name): \(set.pictures.count) real pictures")

@@ -1,0 +1,50 @@
+// ReleaseDamages: what a restorer is for: pictures damaged in known ways, beside their truth.
+
+public import SuperResolution
+
+extension ReleaseGate {
+    /// What happens to a clean picture before it is to be cleaned, e.g. JPEG of quality 30.
+    public struct Damage: Sendable {
+        public let name: String
+        public let apply: @Sendable (Raster) throws -> Raster
+
+        public init(name: String, apply: @escaping @Sendable (Raster) throws -> Raster) {
+            self.name = name
+            self.apply = apply
+        }
+    }
+
+    /// Sets of at most this many pictures are measured with every damage, larger ones without any: it takes its time.
+    private static let damagedPictures = 20
+
+    /// PSNR-Y of damaged pictures, beside Lanczos-3's and, measured in the same run, that of the model which is to be replaced.
+    ///
+    /// Naturalness cannot judge a restorer: noise that it leaves in a picture passes for grain.
+    func damaged(
+        scale: Int, sets: [PictureSet], damages: [Damage], load: (String) throws -> Raster, enlarge: Enlarging, lanczos: Enlarging, shipped: Enlarging?,
+        progress: (String) -> Void
+    ) async throws -> [Finding] {
+        var findings: [Finding] = []
+        var differences: [Double] = []
+        for set in sets where set.pictures.count <= Self.damagedPictures {
+            for damage in damages {
+                let name = "\(set.name), \(damage.name)"
+                progress(name)
+                let benchmark = try Benchmark(scale: scale, damage: damage.apply)
+                let own = try await benchmark.measure(set.pictures, load: load, enlarge: enlarge).psnrY
+                let other = try await benchmark.measure(set.pictures, load: load, enlarge: lanczos).psnrY
+                findings.append(
+                    Finding(
+                        name, "psnr_y", "PSNR-Y", own, unit: "dB", images: set.pictures.count, lanczos: other,
+                        .above(other, why: "does not beat Lanczos-3")))
+                if let shipped { differences.append(own - (try await benchmark.measure(set.pictures, load: load, enlarge: shipped).psnrY)) }
+            }
+        }
+        guard !differences.isEmpty else { return findings }
+        return findings + [
+            Finding(
+                "damaged pictures", "psnr_gain_on_shipped", "PSNR-Y over the shipped model's", differences.reduce(0, +) / Double(differences.count), unit: "dB",
+                images: differences.count, .atLeast(0, why: "worse than what it replaces"))
+        ]
+    }
+}
