@@ -17,6 +17,9 @@ extension ReleaseGate {
     /// Sets of at most this many pictures are measured with every damage, larger ones without any: it takes its time.
     private static let damagedPictures = 20
 
+    /// A JPEG itself, of quality 75: compressed like that again at its own size it stays what it is, and nothing can come nearer.
+    private static let compressedAlready: Set = ["woman"]
+
     /// PSNR-Y of damaged pictures, beside Lanczos-3's and, measured in the same run, that of the model which is to be replaced.
     ///
     /// Naturalness cannot judge a restorer: noise that it leaves in a picture passes for grain.
@@ -27,17 +30,18 @@ extension ReleaseGate {
         var findings: [Finding] = []
         var differences: [Double] = []
         for set in sets where set.pictures.count <= Self.damagedPictures {
+            let pictures = set.pictures.filter { scale > 1 || !Self.compressedAlready.contains(Self.stem(of: $0)) }
             for damage in damages {
                 let name = "\(set.name), \(damage.name)"
                 progress(name)
                 let benchmark = try Benchmark(scale: scale, damage: damage.apply)
-                let own = try await benchmark.measure(set.pictures, load: load, enlarge: enlarge).psnrY
-                let other = try await benchmark.measure(set.pictures, load: load, enlarge: lanczos).psnrY
+                let own = try await benchmark.measure(pictures, load: load, enlarge: enlarge).psnrY
+                let other = try await benchmark.measure(pictures, load: load, enlarge: lanczos).psnrY
                 findings.append(
                     Finding(
-                        name, "psnr_y", "PSNR-Y", own, unit: "dB", images: set.pictures.count, lanczos: other,
+                        name, "psnr_y", "PSNR-Y", own, unit: "dB", images: pictures.count, lanczos: other,
                         .above(other, why: "does not beat Lanczos-3")))
-                if let shipped { differences.append(own - (try await benchmark.measure(set.pictures, load: load, enlarge: shipped).psnrY)) }
+                if let shipped { differences.append(own - (try await benchmark.measure(pictures, load: load, enlarge: shipped).psnrY)) }
             }
         }
         guard !differences.isEmpty else { return findings }

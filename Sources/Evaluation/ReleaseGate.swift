@@ -95,7 +95,7 @@ public struct ReleaseGate: Sendable {
             images += zip(own.images, other.images).map { ($0, $1) }
         }
         for kind in Self.kinds {
-            let chosen = images.filter { kind.pictures.contains($0.own.stem) }
+            let chosen = images.filter { kind.pictures.contains(Self.stem(of: $0.own.name)) }
             guard !chosen.isEmpty else { continue }
             let scores = (Scores(scale: scale, images: chosen.map(\.own)), Scores(scale: scale, images: chosen.map(\.lanczos)))
             findings.append(gain("\(kind.name)", scores.0, scores.1))
@@ -149,10 +149,10 @@ public struct ReleaseGate: Sendable {
     }
 }
 
-extension ImageScore {
-    /// The file's name without folder and extension.
-    var stem: String {
-        let file = name.split(separator: "/").last ?? ""
+extension ReleaseGate {
+    /// A file's name without folder and extension.
+    static func stem(of path: String) -> String {
+        let file = path.split(separator: "/").last ?? ""
         return String(file.split(separator: ".").first ?? "")
     }
 }
