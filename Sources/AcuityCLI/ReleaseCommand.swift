@@ -158,7 +158,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         }
     }
 
-    /// What a network at scale 1 has to clean.
+    /// What a restorer has to undo: JPEG as libjpeg writes it (4:2:0) by its quality, Gaussian noise by its deviation in levels of 255.
     private static let damages =
         [10, 30, 50, 75, 90].map { quality in ReleaseGate.Damage(name: "JPEG \(quality)") { try $0.compressed(quality: quality) } }
         + [10, 25, 50].map { sigma in ReleaseGate.Damage(name: "noise \(sigma)") { $0.noisy(sigma: Float(sigma)) } }

@@ -3,9 +3,11 @@
 public import SuperResolution
 
 extension ReleaseGate {
-    /// What happens to a clean picture before it is to be cleaned, e.g. JPEG of quality 30.
+    /// What happens to a clean picture, after it was made small, before a restorer gets it.
     public struct Damage: Sendable {
+        /// As on the card behind the set's name, e.g. `JPEG 30`.
         public let name: String
+        /// The damaged picture, of the same size; samples 0…1, which are clipped and rounded to 8 bit afterwards.
         public let apply: @Sendable (Raster) throws -> Raster
 
         public init(name: String, apply: @escaping @Sendable (Raster) throws -> Raster) {

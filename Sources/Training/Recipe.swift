@@ -48,7 +48,7 @@ public struct Recipe: Sendable, Codable {
     public var warmup: Int
     /// Decay of the running average of the weights, which is what is validated and released.
     public var ema: Double
-    /// `bf16`: mixed precision where the device has a unit for it, else fp32, see ``adapted(to:runtime:)``; or `fp32`.
+    /// `bf16`: mixed precision where the device has a unit for matrices of it (a GPU, AMX), else fp32, which is faster there; or `fp32`.
     public var precision: Precision
     /// Weights to start from: every tensor whose key and shape fit is copied, so a ×2 body starts a ×4; a smaller network of
     /// the same architecture is grown without changing what it computes.
