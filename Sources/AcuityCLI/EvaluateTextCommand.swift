@@ -46,7 +46,7 @@ struct EvaluateTextCommand: AsyncParsableCommand {
     @Option(name: [.customShort("j"), .long], help: "Threads of a network, and readers at a time (default: all cores).")
     var threads: Int?
 
-    @Option(help: "A folder to keep the pictures in that were read.")
+    @Option(help: "A folder to keep the lines and words that were read and the drawings in.")
     var keep: String?
 
     @Flag(help: "One JSON object on standard output.")
@@ -90,7 +90,7 @@ struct EvaluateTextCommand: AsyncParsableCommand {
             let enlarge = method.upscaler.enlarging(depth: .eight)
             var row = Report.Row(method: method.name, scores: try await benchmark.score(lines, name: "method\(number)", enlarge: enlarge))
             if let words { (row.wordsRight, row.words) = try await benchmark.wordsRead(in: words, name: "method\(number)", enlarge: enlarge) }
-            let drawn = try await benchmark.drawingScore(drawings, enlarge: enlarge)
+            let drawn = try await benchmark.drawingScore(drawings, name: "method\(number)", enlarge: enlarge)
             (row.drawingsPSNR, row.flat, row.flatDeviation, row.stepWidth) = (drawn.psnr, drawn.flat, drawn.deviation, drawn.step)
             if let photographs {
                 row.set14 = try await Benchmark(scale: scale).measure(PictureFolder.pictures(in: photographs), load: PictureFolder.load, enlarge: enlarge).psnrY

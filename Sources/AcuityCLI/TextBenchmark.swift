@@ -115,6 +115,10 @@ struct TextBenchmark: Sendable {
         return words
     }
 
+    private func write(_ raster: Raster, _ name: String) throws {
+        try Picture(pixels: PixelBuffer(raster, depth: .eight)).write(to: folder.appendingPathComponent(name + ".png").path, options: .init(overwrite: true))
+    }
+
     // MARK: Words, drawings, photographs
 
     /// How many pictures of one word, listed in `GT.txt`, are read right, letters and digits alone and in any case.
@@ -151,12 +155,15 @@ struct TextBenchmark: Sendable {
     }
 
     /// PSNR-Y on drawings, what became of their flat areas, and how wide a hard step is.
-    func drawingScore(_ drawings: [Raster], enlarge: @escaping Enlarging) async throws -> (psnr: Double, flat: Double, deviation: Double, step: Double) {
+    func drawingScore(_ drawings: [Raster], name: String, enlarge: @escaping Enlarging) async throws -> (psnr: Double, flat: Double, deviation: Double, step: Double) {
         let benchmark = try Benchmark(scale: scale)
         var (psnr, pixels, exact, deviation) = (0.0, 0, 0, 0.0)
-        for drawing in drawings {
+        for (index, drawing) in drawings.enumerated() {
             let pair = try benchmark.pair(from: drawing)
+            // Written before it is enlarged: one that a method refuses can be looked at.
+            try write(pair.low, "drawing-\(index)")
             let high = try await enlarge(pair.low)
+            try write(high, "\(name)-drawing-\(index)")
             psnr += min(100, try Metrics.psnrY(PixelBuffer(high, depth: .eight).raster, against: pair.truth, crop: scale))
             let flat = EdgeMeasures.flatness(of: high, from: pair.low, scale: scale)
             (pixels, exact, deviation) = (pixels + flat.pixels, exact + flat.exact, max(deviation, flat.deviation))

@@ -148,6 +148,15 @@ import Testing
         #expect(error?.code == .health)
     }
 
+    /// Stripes of one pixel, either way, are no drift of colours, whichever rows of a picture are looked at.
+    @Test(arguments: [true, false], [2, 3]) func stripesOfOnePixelAreSound(_ isHorizontal: Bool, _ scale: Int) async throws {
+        var raster = Raster(width: 64, height: 64, channels: 3)
+        for y in 0..<64 { for x in 0..<64 { for c in 0..<3 { raster[x, y, c] = (isHorizontal ? y : x) % 2 == 0 ? 0.1 : 0.9 } } }
+        let pixels = PixelBuffer(raster, depth: .eight)
+        let result = try await upscaler([NaiveEngine.model(scale: scale)], .factor(Double(scale))).upscale(pixels)
+        #expect(result.width == 64 * scale)
+    }
+
     @Test func progressRisesToOne() async throws {
         let seen = Mutex<[Double]>([])
         let upscaler = try upscaler([NaiveEngine.model(scale: 2)], .factor(3.5), tiles: .side(32))
