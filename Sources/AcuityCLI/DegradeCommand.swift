@@ -63,7 +63,7 @@ struct DegradeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let degradation = try chosen()
+        let degradation = try Degradation(argument: model, option: "--model")
         let options = Picture.WritingOptions(overwrite: overwrite)
         _ = try Picture.format(for: output, options: options)
         let picture = try Picture(contentsOf: input, colour: .sRGB)
@@ -75,22 +75,11 @@ struct DegradeCommand: AsyncParsableCommand {
         for path in outputs {
             try picture.checkWriting(to: path, options: options, width: compare ? 2 * width + gap : width / scale, height: compare ? height : height / scale)
         }
-        let runtime: TorchRuntime
-        do {
-            runtime = try TorchRuntime.shared()
-        } catch let error as AcuityError {
-            throw AcuityError(.torch, "degradations run on libtorch: \(error.message)")
-        }
-        if device.hasPrefix("cuda"), try runtime.cudaDevices() == 0 { throw AcuityError(.torch, "\(device): libtorch sees no CUDA device") }
-
-        let original = rgb(picture.pixels, width: width, height: height)
-        let high = try TorchTensor(bytes: original, shape: [1, height, width, 3], device: device, runtime: runtime).image()
-        let degrader = Degrader(degradation, scale: scale, device: device, runtime: runtime)
+        let degrader = try PictureDegrader(degradation, scale: scale, device: device)
+        let original = PixelBuffer(width: width, height: height, channels: 3, depth: .eight, bytes: rgb(picture.pixels, width: width, height: height))
         for (index, path) in outputs.enumerated() {
-            var random = SplitMix(seed: seed + UInt64(index))
-            let made = try degrader(high, using: &random)
-            let low = bytes(try made.low.floats())
-            var result = Picture(pixels: compare ? beside(original, low, width: width, height: height) : PixelBuffer(width: width / scale, height: height / scale, channels: 3, depth: .eight, bytes: low))
+            let made = try degrader(original, seed: seed + UInt64(index))
+            var result = Picture(pixels: compare ? beside(original.bytes, made.low.bytes, width: width, height: height) : made.low)
             result.origin = picture.origin
             try result.write(to: path, options: options)
             try tell(made.record, degradation, path, seed: seed + UInt64(index), width: width / scale, height: height / scale)
@@ -99,13 +88,6 @@ struct DegradeCommand: AsyncParsableCommand {
 
     /// White pixels between the two pictures of a comparison.
     private var gap: Int { 8 }
-
-    private func chosen() throws -> Degradation {
-        if model.hasPrefix("{") { return try Degradation(json: Data(model.utf8), from: "--model") }
-        guard model.hasSuffix(".json") else { return try Degradation(named: model) }
-        guard let text = try? Data(contentsOf: URL(fileURLWithPath: model)) else { throw AcuityError(.file, "\(model): cannot be read") }
-        return try Degradation(json: text, from: model)
-    }
 
     private func path(_ index: Int) -> String {
         if count == 1 { return output }
@@ -152,12 +134,6 @@ struct DegradeCommand: AsyncParsableCommand {
             }
         }
         return result
-    }
-
-    /// 1×3×H×W as interleaved bytes.
-    private func bytes(_ image: Tensor) -> [UInt8] {
-        let plane = image.values.count / 3
-        return (0..<plane * 3).map { UInt8(min(255, max(0, (image.values[$0 % 3 * plane + $0 / 3] * 255).rounded()))) }
     }
 
     /// The original and the enlarged low resolution with a white gap.

@@ -4,8 +4,10 @@ import Acuity
 import ArgumentParser
 import Evaluation
 import Foundation
+import Hashing
 import Imaging
 import SuperResolution
+import Training
 
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,6 +27,7 @@ struct EvaluateCommand: AsyncParsableCommand {
               acuity evaluate -n bicubic -s 2 Set14 --per-image
               acuity evaluate -n realesr-general-x4v3.pth -s 4 BSD100 --json
               acuity evaluate -n restore -s 4 Set14 --noise 10 --jpeg 30
+              acuity evaluate -n restore -s 4 Set14 --degradation camera
               acuity evaluate -n srgan -s 4 BSD100 --niqe --features squeezenet1_0.safetensors --artefacts maps
             """)
 
@@ -43,6 +46,14 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Add Gaussian noise of this standard deviation, in levels of 255, to the small pictures first.", valueName: "sigma"))
     var noise: Float?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Count this many photons where the small pictures are white (Poisson noise): 30 is a dark room, 1000 daylight.", valueName: "count"))
+    var photons: Float?
+
+    @Option(help: ArgumentHelp(
+        "Make the small pictures by one of training's degradations instead of bicubic: a name such as camera or real-esrgan, a JSON object, or a file that holds one. Each picture has its own seed, the same every time. Needs libtorch.",
+        valueName: "model"))
+    var degradation: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
     var strength: Double?
@@ -71,8 +82,10 @@ struct EvaluateCommand: AsyncParsableCommand {
     func run() async throws {
         if let jpeg, !(1...100).contains(jpeg) { throw AcuityError(.usage, "jpeg \(jpeg): must lie between 1 and 100") }
         if let noise, !(0...255).contains(noise) { throw AcuityError(.usage, "noise \(noise): must lie between 0 and 255") }
-        let benchmark = try Benchmark(scale: scale, damage: { [noise, jpeg] low in
-            let noisy = noise.map { low.noisy(sigma: $0) } ?? low
+        if let photons, !(0.1...1e6).contains(photons) { throw AcuityError(.usage, "photons \(photons): must lie between 0.1 and 1000000") }
+        let benchmark = try Benchmark(scale: scale, reduce: try degraded(), damage: { [photons, noise, jpeg] low in
+            let counted = photons.map { low.counted(photons: $0) } ?? low
+            let noisy = noise.map { counted.noisy(sigma: $0) } ?? counted
             return try jpeg.map { try noisy.compressed(quality: $0) } ?? noisy
         })
         if let threads, !(1...1024).contains(threads) { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
@@ -111,6 +124,20 @@ struct EvaluateCommand: AsyncParsableCommand {
             if let distance = further.distance { print(String(format: "perceptual distance %.4f", distance)) }
             if let (own, truth) = further.naturalness { print(String(format: "NIQE-own %.2f, of the ground truth %.2f", own, truth)) }
             if artefacts != nil { print(String(format: "LDL's map of artefacts, mean %.5f", scores.artefacts)) }
+        }
+    }
+
+    /// How `--degradation` makes a small picture, grey ones staying grey.
+    private func degraded() throws -> Benchmark.Reduction? {
+        guard let degradation else { return nil }
+        guard scale <= 8 else { throw AcuityError(.usage, "scale \(scale): --degradation reaches to 8") }
+        let degrader = try PictureDegrader(Degradation(argument: degradation, option: "--degradation"), scale: scale)
+        return { truth in
+            let original = PixelBuffer(truth.channels == 1 ? truth.greyAsRGB : truth, depth: .eight)
+            // Seeded by the picture itself: its damage depends neither on its folder's other pictures nor on its name.
+            let seed = UInt64(SHA256.hex(original.bytes).prefix(15), radix: 16) ?? 1
+            let low = try degrader(original, seed: seed).low.raster
+            return truth.channels == 1 ? low.greyFromRGB : low
         }
     }
 

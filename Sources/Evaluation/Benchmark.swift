@@ -14,18 +14,29 @@ public typealias Enlarging = @Sendable (Raster) async throws -> Raster
 /// Evaluation of an enlarging method against ground truth at a whole scale.
 ///
 /// Each picture is cropped to a multiple of the scale at its right and lower edge, shrunk by antialiased bicubic
-/// (a = −½), rounded to 8 bit, enlarged, rounded to 8 bit again, and compared on Y without a border of `scale` pixels.
+/// (a = −½) unless another way is given, rounded to 8 bit, enlarged, rounded to 8 bit again, and compared on Y without a
+/// border of `scale` pixels.
 public struct Benchmark: Sendable {
+    /// Makes the low resolution of a picture whose sides are multiples of the scale, `scale` times smaller, of as many channels.
+    public typealias Reduction = @Sendable (Raster) throws -> Raster
+
     /// At least 1.
     public let scale: Int
+    /// How the low resolution is made.
+    public let reduce: Reduction
     /// What happens to the low resolution before it is rounded to 8 bit.
     public let damage: @Sendable (Raster) throws -> Raster
 
-    /// - Parameter damage: such as noise or compression; nothing, as the literature has it, unless given.
+    /// - Parameters:
+    ///   - reduce: bicubic, as the literature has it, unless given.
+    ///   - damage: such as noise or compression; nothing, as the literature has it, unless given.
     /// - Throws: ``AcuityError`` with code `.usage` when the scale is outside 1…16.
-    public init(scale: Int, damage: @escaping @Sendable (Raster) throws -> Raster = { $0 }) throws {
+    public init(scale: Int, reduce: Reduction? = nil, damage: @escaping @Sendable (Raster) throws -> Raster = { $0 }) throws {
         guard (1...16).contains(scale) else { throw AcuityError(.usage, "scale \(scale): must be 1…16") }
         self.scale = scale
+        self.reduce = reduce ?? { truth in
+            scale == 1 ? truth : Resampling.bicubic.resize(truth, width: truth.width / scale, height: truth.height / scale)
+        }
         self.damage = damage
     }
 
@@ -42,7 +53,7 @@ public struct Benchmark: Sendable {
             throw AcuityError(.image, "\(picture.width)×\(picture.height) pixels are too few for scale \(scale)")
         }
         let truth = picture.cropped(to: Region(x: 0, y: 0, width: width * scale, height: height * scale))
-        let low = try damage(scale == 1 ? truth : Resampling.bicubic.resize(truth, width: width, height: height))
+        let low = try damage(try reduce(truth))
         return Pair(truth: truth, low: low.roundedTo8Bit())
     }
 
@@ -185,17 +196,19 @@ extension Raster {
     /// - Parameter sigma: standard deviation in levels of 255.
     public func noisy(sigma: Float) -> Raster {
         var result = self
-        // SplitMix64 and Box–Muller: the generators of the library are not the same everywhere.
-        var state: UInt64 = 1
-        func uniform() -> Double {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return (Double((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53
-        }
+        var random = ReproducibleNoise()
+        for index in result.samples.indices { result.samples[index] += sigma / 255 * Float(random.normal()) }
+        return result
+    }
+
+    /// As a sensor counts it: every sample, clipped to 0…1, is the mean of a Poisson distribution. Independent in every
+    /// sample and the same at every call.
+    /// - Parameter photons: how many are counted where a sample is 1; above 0.
+    public func counted(photons: Float) -> Raster {
+        var result = self
+        var random = ReproducibleNoise()
         for index in result.samples.indices {
-            let normal = (-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform())
-            result.samples[index] += sigma / 255 * Float(normal)
+            result.samples[index] = Float(random.poisson(mean: Double(min(max(samples[index], 0), 1) * photons))) / photons
         }
         return result
     }
@@ -205,6 +218,32 @@ extension Raster {
         var sums = [Double](repeating: 0, count: channels)
         for (index, sample) in samples.enumerated() { sums[index % channels] += Double(sample) }
         return sums.map { $0 / Double(max(1, width * height)) }
+    }
+}
+
+/// SplitMix64 and what is drawn from it: the generators of the library are not the same everywhere.
+private struct ReproducibleNoise {
+    private var state: UInt64 = 1
+
+    /// Between 0 and 1, neither of them.
+    mutating func uniform() -> Double {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return (Double((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53
+    }
+
+    /// Box and Muller's.
+    mutating func normal() -> Double { (-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform()) }
+
+    /// Multiplied uniforms (Knuth, The Art of Computer Programming 2, §3.4.1) up to a mean of 60; from there on, where it
+    /// differs by less than a hundredth of its deviation, a rounded normal.
+    mutating func poisson(mean: Double) -> Double {
+        if mean > 60 { return max(0, (mean + mean.squareRoot() * normal()).rounded()) }
+        let limit = exp(-mean)
+        var (product, count) = (uniform(), 0.0)
+        while product > limit { (product, count) = (product * uniform(), count + 1) }
+        return count
     }
 }
 

@@ -64,4 +64,44 @@ public enum EdgeMeasures {
         }
         return (pixels, exact, deviation)
     }
+
+    /// Gradient of a picture where its input has next to none: sky, skin, what lies out of focus.
+    public struct SoftAreas: Sendable {
+        /// Mean square of the luma's differences to the right and downwards, in 8-bit levels, over all soft areas.
+        public var energy = 0.0
+        /// Input pixels in soft areas.
+        public var pixels = 0
+    }
+
+    /// What an enlargement holds in soft areas. Where nothing is to be seen in the input, everything in the result that the eye
+    /// finds there is invented; Lanczos-3's figure is the one to compare with.
+    ///
+    /// Soft is a square of 8 input pixels in which no pixel of the input differs from its neighbour to the right or below by more
+    /// than `limit` levels in luma.
+    public static func softAreas(of high: Raster, from low: Raster, scale: Int, limit: Float = 6) -> SoftAreas {
+        let side = 8
+        guard high.width == low.width * scale, high.height == low.height * scale else { return SoftAreas() }
+        let (input, result) = (low.channels == 3 ? low.luma : low, high.channels == 3 ? high.luma : high)
+        var areas = SoftAreas()
+        var sum = 0.0
+        for top in stride(from: 0, to: low.height - side, by: side) {
+            for left in stride(from: 0, to: low.width - side, by: side) {
+                let isSoft = (top..<top + side).allSatisfy { y in
+                    (left..<left + side).allSatisfy { x in
+                        max(abs(input[x + 1, y, 0] - input[x, y, 0]), abs(input[x, y + 1, 0] - input[x, y, 0])) * 255 <= limit
+                    }
+                }
+                if !isSoft { continue }
+                areas.pixels += side * side
+                for y in top * scale..<(top + side) * scale {
+                    for x in left * scale..<(left + side) * scale {
+                        let (dx, dy) = (result[x + 1, y, 0] - result[x, y, 0], result[x, y + 1, 0] - result[x, y, 0])
+                        sum += Double(dx * dx + dy * dy)
+                    }
+                }
+            }
+        }
+        if areas.pixels > 0 { areas.energy = sum * 255 * 255 / Double(areas.pixels * scale * scale) }
+        return areas
+    }
 }

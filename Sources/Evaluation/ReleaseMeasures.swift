@@ -127,6 +127,9 @@ extension ReleaseGate {
             Finding(
                 set.name, "beyond_range", "beyond the local range", own.beyond / Double(count), unit: "levels", images: count,
                 lanczos: other.beyond / Double(count), .atMost(profile.beyondRange, why: "ringing and halos")),
+            // Noise is gradient too, which restorers take away: a figure to read, not to judge by.
+            Finding(
+                set.name, "soft_gradient", "gradient energy in soft areas", own.softness, unit: "levels²", digits: 2, images: count, lanczos: other.softness),
         ]
     }
 
@@ -134,12 +137,17 @@ extension ReleaseGate {
         var results = [Raster]()
         var scores = [ImageScore]()
         var beyond = 0.0
+        /// Over all pictures: energy, weighed by pixels.
+        var softness: Double { soft.energy / Double(max(1, soft.pixels)) }
+        private var soft = (energy: 0.0, pixels: 0)
 
         mutating func add(_ raw: Raster, input: Raster, name: String, scale: Int) throws {
             let result = raw.roundedTo8Bit()
             let again = Resampling.bicubic.resize(result, width: input.width, height: input.height)
             results.append(result)
             beyond += Artefact.beyondRange(result, input: input, scale: scale)
+            let areas = EdgeMeasures.softAreas(of: result, from: input, scale: scale)
+            soft = (soft.energy + areas.energy * Double(areas.pixels), soft.pixels + areas.pixels)
             scores.append(
                 ImageScore(
                     name: name, width: result.width, height: result.height, psnrY: 0, ssimY: 0, consistency: try Metrics.psnr(again, against: input),

@@ -40,6 +40,35 @@ import Testing
         }
     }
 
+    /// Another reduction takes bicubic's place, before the damage.
+    @Test func reductionIsReplaced() throws {
+        let picture = Raster(width: 9, height: 7, channels: 1, samples: (0..<63).map { Float($0) / 255 })
+        let pair = try Benchmark(scale: 2, reduce: { truth in
+            Resampling.nearest.resize(truth, width: truth.width / 2, height: truth.height / 2)
+        }, damage: { low in
+            var low = low
+            low.samples[0] = 1
+            return low
+        }).pair(from: picture)
+        #expect((pair.low.width, pair.low.height) == (4, 3) && pair.low.samples[0] == 1)
+        let truth = pair.truth
+        #expect(zip(pair.low.samples, Resampling.nearest.resize(truth, width: 4, height: 3).samples).dropFirst().allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+
+    /// Mean and variance of a Poisson distribution are equal, on either side of where it is taken for a normal one; of none, none is counted.
+    @Test(arguments: [0.5, 4, 50, 70, 400] as [Float]) func photonsAreCounted(_ mean: Float) {
+        let picture = Raster(width: 300, height: 200, channels: 3, filledWith: 0.5)
+        let counts = picture.counted(photons: 2 * mean).samples.map { Double($0 * 2 * mean) }
+        let count = Double(counts.count)
+        let average = counts.reduce(0, +) / count
+        let variance = counts.reduce(0) { $0 + ($1 - average) * ($1 - average) } / count
+        #expect(abs(average / Double(mean) - 1) < 0.02 && abs(variance / Double(mean) - 1) < 0.02)
+        #expect(counts.allSatisfy { abs($0 - $0.rounded()) < 1e-3 })
+        // Of a Poisson distribution of mean 0.5, e^−½ of all counts are 0.
+        if mean == 0.5 { #expect(abs(Double(counts.filter { $0 < 0.5 }.count) / count - 0.60653) < 0.005) }
+        #expect(Raster(width: 8, height: 8, channels: 1).counted(photons: 9).samples.allSatisfy { $0 == 0 })
+    }
+
     @Test func noiseIsGaussian() {
         let picture = Raster(width: 300, height: 200, channels: 3, filledWith: 0.5)
         let noisy = picture.noisy(sigma: 25)

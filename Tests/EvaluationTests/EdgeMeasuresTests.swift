@@ -34,4 +34,24 @@ import Testing
         #expect(EdgeMeasures.flatness(of: high, from: low, scale: 2).pixels == (84 - 9 * 7) * 4)
         #expect(EdgeMeasures.flatness(of: Raster(width: 4, height: 4, channels: 1), from: Raster(width: 2, height: 2, channels: 1), scale: 2).pixels == 0)
     }
+
+    /// A ramp of 3 levels a pixel is soft, one of 7 is not; nearest neighbour turns each step of 3 into one of as much at every other pixel.
+    @Test func softAreas() {
+        func ramp(_ slope: Int) -> Raster {
+            Raster(width: 33, height: 25, channels: 1, samples: (0..<33 * 25).map { Float($0 % 33 * slope) / 255 })
+        }
+        let low = ramp(3)
+        let nearest = EdgeMeasures.softAreas(of: Resampling.nearest.resize(low, width: 66, height: 50), from: low, scale: 2)
+        #expect(nearest.pixels == 32 * 24 && abs(nearest.energy - 9.0 / 2) < 1e-3)
+        // Bilinear halves the steps: 1.5 levels at every pixel, but for the first, where the border is repeated: 0.75.
+        let linear = EdgeMeasures.softAreas(of: Resampling.bilinear.resize(low, width: 66, height: 50), from: low, scale: 2)
+        #expect(abs(linear.energy - (63 * 2.25 + 0.5625) / 64) < 1e-3)
+        let steep = ramp(7)
+        #expect(EdgeMeasures.softAreas(of: Resampling.nearest.resize(steep, width: 66, height: 50), from: steep, scale: 2).pixels == 0)
+        // An edge makes its own square hard, and the one to its left that ends there.
+        var edge = Raster(width: 33, height: 25, channels: 1, filledWith: 0.5)
+        edge[16, 4, 0] = 1
+        let flat = EdgeMeasures.softAreas(of: Resampling.nearest.resize(edge, width: 66, height: 50), from: edge, scale: 2)
+        #expect(flat.pixels == (12 - 2) * 64 && flat.energy == 0)
+    }
 }
