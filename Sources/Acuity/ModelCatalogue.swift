@@ -61,7 +61,8 @@ public struct ModelCatalogue: Sendable {
     }
 
     /// All scales of a model; or, for a path with a slash or a suffix of weights files, the model in that file.
-    /// - Parameter strength: 0…1 between the faithful model that an installed one was trained further from and itself, by their weights.
+    /// - Parameter strength: 0…1 between a faithful model and the one that was trained further from it to invent detail, by their
+    ///   weights; either's name will do. Scales at which only the faithful one exists are left out then, unless the strength is 0.
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known, and for a strength where there is nothing
     ///   to weigh; `.file`; `.weights`.
     public func models(named name: String, strength: Double? = nil) throws -> [Int: Model] {
@@ -72,7 +73,13 @@ public struct ModelCatalogue: Sendable {
         }
         if let strength, !(0...1).contains(strength) { throw AcuityError(.usage, "strength \(strength): must lie between 0 and 1") }
         var models: [Int: Model] = [:]
-        for entry in try entries(named: name) { models[entry.scale] = try model(entry, strength: strength) }
+        let entries = try entries(named: name)
+        for entry in entries {
+            // Asked for invention, no scale comes without it: the pipeline takes another one and shrinks.
+            if let strength, strength > 0, try ends(of: entry) == nil { continue }
+            models[entry.scale] = try model(entry, strength: strength)
+        }
+        guard !models.isEmpty else { throw Self.hasNoStrength(name) }
         return models
     }
 
@@ -91,11 +98,23 @@ public struct ModelCatalogue: Sendable {
             throw AcuityError(.weights, "\(entry.name): the card says scale \(entry.scale), the weights \(model.network.scale)")
         }
         guard let strength else { return model }
-        guard let faithful = entry.card.faithful else {
-            throw AcuityError(.usage, "\(entry.name) has no strength: there is no more faithful model to weigh it against")
+        guard let (faithful, inventing) = try ends(of: entry) else {
+            if strength == 0 { return model }
+            throw Self.hasNoStrength(entry.name)
         }
-        let weights = try self.model(named: faithful, scale: entry.scale).weights.interpolated(with: model.weights, share: strength)
+        let weights = try self.model(named: faithful, scale: entry.scale).weights.interpolated(
+            with: self.model(named: inventing, scale: entry.scale).weights, share: strength)
         return try Model(name: entry.name, network: model.network, weights: weights, card: entry.card)
+    }
+
+    /// The names of the two models that a strength lies between, of which the entry is one.
+    private func ends(of entry: Entry) throws -> (faithful: String, inventing: String)? {
+        if let faithful = entry.card.faithful { return (faithful, entry.name) }
+        return try entries().first { $0.card.faithful == entry.name && $0.scale == entry.scale }.map { (entry.name, $0.name) }
+    }
+
+    private static func hasNoStrength(_ name: String) -> AcuityError {
+        AcuityError(.usage, "\(name) has no strength: it has no counterpart that invents more, or less, to be weighed against")
     }
 
     private func entries(named name: String) throws -> [Entry] {

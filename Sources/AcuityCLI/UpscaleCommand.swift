@@ -107,7 +107,7 @@ struct UpscaleCommand: AsyncParsableCommand {
     var precision: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp(
-        "How much a model that invents detail may invent, 0 to 1, where acuity models shows a faithful model that it is weighed against. Default: 1.", valueName: "share"))
+        "How much may be invented, 0 to 1, where acuity models shows a model that invents detail and a faithful one that it is weighed against; either's name will do. Default: what the name says, 0 or 1.", valueName: "share"))
     var strength: Double?
 
     @Flag(inversion: .prefixedNo, help: ArgumentHelp(

@@ -63,6 +63,16 @@ static const unsigned char restore_x1_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/restore-x2.safetensors") == 1 && __has_embed("../../Models/restore-x2.json") == 1
+#define HAS_RESTORE_X2
+static const unsigned char restore_x2_weights[] = {
+#embed "../../Models/restore-x2.safetensors"
+};
+static const unsigned char restore_x2_card[] = {
+#embed "../../Models/restore-x2.json"
+};
+#endif
+
 #if __has_embed("../../Models/restore-x4.safetensors") == 1 && __has_embed("../../Models/restore-x4.json") == 1
 #define HAS_RESTORE_X4
 static const unsigned char restore_x4_weights[] = {
@@ -70,6 +80,16 @@ static const unsigned char restore_x4_weights[] = {
 };
 static const unsigned char restore_x4_card[] = {
 #embed "../../Models/restore-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/restore-gan-x4.safetensors") == 1 && __has_embed("../../Models/restore-gan-x4.json") == 1
+#define HAS_RESTORE_GAN_X4
+static const unsigned char restore_gan_x4_weights[] = {
+#embed "../../Models/restore-gan-x4.safetensors"
+};
+static const unsigned char restore_gan_x4_card[] = {
+#embed "../../Models/restore-gan-x4.json"
 };
 #endif
 
@@ -165,8 +185,14 @@ static const struct acuity_model models[] = {
 #ifdef HAS_RESTORE_X1
     MODEL(restore, "restore", 1)
 #endif
+#ifdef HAS_RESTORE_X2
+    MODEL(restore, "restore", 2)
+#endif
 #ifdef HAS_RESTORE_X4
     MODEL(restore, "restore", 4)
+#endif
+#ifdef HAS_RESTORE_GAN_X4
+    MODEL(restore_gan, "restore-gan", 4)
 #endif
 #ifdef HAS_SRCNN_X2
     MODEL(srcnn, "srcnn", 2)

@@ -177,14 +177,32 @@ import Testing
         #expect(model.name == "bold" && model.card?.name == "bold")
     }
 
+    /// The faithful model's name says the same; a scale at which nothing invents is not taken for one that does.
+    @Test func eitherNameWillDo() throws {
+        let folder = try ModelFolder()
+        try folder.add("plain", scale: 2, bias: 0.125)
+        try folder.add("plain", scale: 4, bias: 0.125)
+        try folder.add("bold", scale: 2, bias: 0.5, faithful: "plain")
+        let quarter = try folder.catalogue.models(named: "plain", strength: 0.25)
+        #expect(quarter.keys.sorted() == [2])
+        #expect(quarter[2]?.weights["body.4.bias"]?.values == [Float](repeating: 0.21875, count: 12))
+        #expect(quarter[2]?.name == "plain")
+        for strength in [nil, 0] as [Double?] {
+            let models = try folder.catalogue.models(named: "plain", strength: strength)
+            #expect(models.keys.sorted() == [2, 4])
+            #expect(models[2]?.weights["body.4.bias"]?.values == [Float](repeating: 0.125, count: 12))
+        }
+    }
+
     @Test func whatCannotBeWeighedIsRefused() throws {
         let folder = try ModelFolder()
         try folder.add("plain", scale: 2)
+        try folder.add("single", scale: 2)
         try folder.add("bold", scale: 2, faithful: "plain")
         try folder.add("bold", scale: 4, faithful: "plain")
         try folder.add("alone", scale: 2, faithful: "nobody")
         let file = folder.url.appendingPathComponent("plain-x2.safetensors").path
-        for (name, strength) in [("plain", 0.5), ("bold", 0.5), ("alone", 0.5), (file, 0.5)] {
+        for (name, strength) in [("single", 0.5), ("bold", 0.5), ("alone", 0.5), (file, 0.5)] {
             #expect(try error { try folder.catalogue.models(named: name, strength: strength) }.code == .usage)
         }
         try FileManager.default.removeItem(at: folder.url.appendingPathComponent("bold-x4.json"))
