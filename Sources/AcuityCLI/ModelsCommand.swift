@@ -29,10 +29,11 @@ struct ModelsCommand: AsyncParsableCommand {
             print("no models are installed; nearest, bilinear, bicubic and lanczos3 need none")
             return
         }
-        var rows = [["name", "scale", "size", "licence", "figures", "purpose"]]
+        var rows = [["name", "scale", "size", "licence", "PSNR-Y in dB", "purpose"]]
         for entry in entries {
-            let figures = entry.card.metrics.filter { $0.name == "psnr_y" }
-                .map { "\($0.dataset) \(String(format: "%.2f", $0.value)) dB" }.joined(separator: ", ")
+            // Whole sets of clean pictures; their parts and the damaged ones are on the card.
+            let figures = entry.card.metrics.filter { $0.name == "psnr_y" && !$0.dataset.contains(",") }.prefix(3)
+                .map { "\($0.dataset) \(String(format: "%.2f", $0.value))" }.joined(separator: "  ")
             rows.append([entry.name, "x\(entry.scale)", "\((entry.bytes + 1023) / 1024) kB", entry.card.licence, figures, entry.card.purpose + (entry.card.faithful.map { " (--strength weighs it against \($0))" } ?? "")])
         }
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
