@@ -96,9 +96,9 @@ import TorchEngine
     }
 
     /// Where pictures lie channels-last, 3×3 convolutions in fp32 go by Winograd's algorithm, both ways; where they lie in planes, they are
-    /// libtorch's own. Sides that are no multiples of a tile of 6, more tiles than fit into one strip.
-    @Test(arguments: [([2, 16, 13, 12], 48), ([3, 64, 31, 50], 64), ([1, 32, 19, 131], 96), ([5, 48, 24, 24], 16)])
-    func winograd(_ pictures: [Int], outputs: Int) throws {
+    /// libtorch's own. Sides that are no multiples of a tile of 6, more tiles than fit into one strip, no bias.
+    @Test(arguments: [([2, 16, 13, 12], 48, true), ([3, 64, 31, 50], 64, true), ([1, 32, 19, 131], 96, false), ([5, 48, 24, 24], 16, true)])
+    func winograd(_ pictures: [Int], outputs: Int, hasBias: Bool) throws {
         let runtime = try TorchRuntime.shared()
         var random = Lcg(state: 11)
         func drawn(_ shape: [Int]) throws -> TorchTensor {
@@ -109,9 +109,9 @@ import TorchEngine
         func results(channelsLast: Bool) throws -> [[Float]] {
             let x = try picture.converted(to: .float32, channelsLast: channelsLast).leaf(requiresGradient: true)
             let (weight, bias) = (try kernels.leaf(requiresGradient: true), try biases.leaf(requiresGradient: true))
-            let y = try x.convolution(weight, bias: bias)
+            let y = try x.convolution(weight, bias: hasBias ? bias : nil)
             try y.backward(with: pull)
-            return try [y, x.gradient(), weight.gradient(), bias.gradient()].map { try $0.floats().values }
+            return try ([y, x.gradient(), weight.gradient()] + (hasBias ? [bias.gradient()] : [])).map { try $0.floats().values }
         }
         let (direct, found) = (try results(channelsLast: false), try results(channelsLast: true))
         for (name, (a, b)) in zip(["output", "input", "kernels", "bias"], zip(direct, found)) {

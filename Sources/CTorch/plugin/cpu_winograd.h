@@ -209,12 +209,13 @@ at::Tensor winogradKernelGradient(const at::Tensor &x, const at::Tensor &gradien
 }
 
 struct WinogradConvolution : torch::autograd::Function<WinogradConvolution> {
-    static at::Tensor forward(torch::autograd::AutogradContext *context, at::Tensor x, at::Tensor weight, at::Tensor bias) {
+    /// Without a bias it has to be none: autograd asks an undefined tensor for its device.
+    static at::Tensor forward(torch::autograd::AutogradContext *context, at::Tensor x, at::Tensor weight, std::optional<at::Tensor> bias) {
         context->save_for_backward({x, weight});
         context->saved_data["x"] = x.requires_grad();
         context->saved_data["weight"] = weight.requires_grad();
-        context->saved_data["bias"] = bias.defined() && bias.requires_grad();
-        return winogradConvolution(x, byOutputs(weight), bias, false);
+        context->saved_data["bias"] = bias && bias->requires_grad();
+        return winogradConvolution(x, byOutputs(weight), bias.value_or(at::Tensor()), false);
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
@@ -239,7 +240,8 @@ bool isForWinograd(const at::Tensor &x, const at::Tensor &weight, const at::Tens
 
 /// at::conv2d, or that.
 at::Tensor convolve(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, int64_t stride, int64_t py, int64_t px, int64_t groups) {
-    if (py == px && isForWinograd(x, weight, bias, stride, py, groups)) return WinogradConvolution::apply(x, weight, bias);
+    if (py == px && isForWinograd(x, weight, bias, stride, py, groups)) 
+        return WinogradConvolution::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
     return at::conv2d(x, weight, bias, {stride, stride}, {py, px}, {1, 1}, groups);
 }
 
