@@ -76,6 +76,8 @@ package final class GeneratorLoss {
         let teacher = try recipe.teacher.map { try Teacher($0, network: network, precision: recipe.precision, device: device, runtime: runtime) }
 
         let grid = GridMeans(scale: network.scale, device: device, runtime: runtime)
+        let across = GridMeans(scale: network.scale, height: 1, device: device, runtime: runtime)
+        let down = GridMeans(scale: network.scale, width: 1, device: device, runtime: runtime)
 
         func verdicts(_ s: LossSample) throws -> Adversary.Verdicts {
             guard let verdicts = s.verdicts else { throw AcuityError(.training, "the discriminator was not asked") }
@@ -91,6 +93,7 @@ package final class GeneratorLoss {
             "gradient": { try $0.output.gradientL1(to: $0.target) },
             "edge": { try $0.output.edgeL1(to: $0.target) },
             "grid": { try grid($0.output).l1(to: grid($0.target)) },
+            "rows": { try across($0.output).l1(to: across($0.target)).adding(down($0.output).l1(to: down($0.target))) },
             "perceptual": { s in try features?.loss(s.output, to: s.target) },
             "artefact": { s in
                 let map = try s.output.artefactMap(target: s.target, average: average(s.low))

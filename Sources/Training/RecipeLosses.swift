@@ -30,6 +30,8 @@ extension Recipe {
         public var edge: Double?
         /// L1 between means at each place of the pixel-shuffle grid, see ``GridMeans``: against checkerboards.
         public var grid: Double?
+        /// The same over rows and columns of 8 low-resolution pixels, the sum of both: against dots along edges.
+        public var rows: Double?
         /// L1 between features of a frozen network.
         public var perceptual: Perceptual?
         /// L1 under LDL's map of artefacts (Liang et al. 2022).
@@ -117,7 +119,7 @@ extension Recipe {
         }
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case l1, charbonnier, mse, autoencoder, teacher, fft, gradient, edge, grid, perceptual, artefact, gan, balance, every
+            case l1, charbonnier, mse, autoencoder, teacher, fft, gradient, edge, grid, rows, perceptual, artefact, gan, balance, every
         }
 
         public init(from decoder: any Decoder) throws {
@@ -132,6 +134,7 @@ extension Recipe {
             gradient = try c.decodeIfPresent(Double.self, forKey: .gradient)
             edge = try c.decodeIfPresent(Double.self, forKey: .edge)
             grid = try c.decodeIfPresent(Double.self, forKey: .grid)
+            rows = try c.decodeIfPresent(Double.self, forKey: .rows)
             perceptual = try c.decodeIfPresent(Perceptual.self, forKey: .perceptual)
             artefact = try c.decodeIfPresent(Double.self, forKey: .artefact)
             gan = try c.decodeIfPresent(GAN.self, forKey: .gan)
@@ -143,14 +146,14 @@ extension Recipe {
         package var shares: [(name: String, share: Double)] {
             let all: [(String, Double?)] = [
                 ("l1", l1), ("charbonnier", charbonnier), ("mse", mse), ("autoencoder", autoencoder?.share), ("teacher", teacher), ("fft", fft),
-                ("gradient", gradient), ("edge", edge), ("grid", grid), ("perceptual", perceptual?.share), ("artefact", artefact), ("gan", gan?.share), ("matching", gan?.matching),
+                ("gradient", gradient), ("edge", edge), ("grid", grid), ("rows", rows), ("perceptual", perceptual?.share), ("artefact", artefact), ("gan", gan?.share), ("matching", gan?.matching),
             ]
             return all.compactMap { name, share in share.flatMap { $0 > 0 ? (name, $0) : nil } }
         }
 
         /// What is wrong with the numbers, if anything.
         var fault: String? {
-            let numbers = [l1, charbonnier, mse, autoencoder?.share, teacher, fft, gradient, edge, grid, perceptual?.share, artefact, gan?.share, gan?.matching]
+            let numbers = [l1, charbonnier, mse, autoencoder?.share, teacher, fft, gradient, edge, grid, rows, perceptual?.share, artefact, gan?.share, gan?.matching]
             if !numbers.allSatisfy({ $0.map { $0 >= 0 && $0.isFinite } ?? true }) { return "losses: a share is not negative" }
             if shares.isEmpty { return "losses names no term" }
             if every < 1 { return "losses.every is at least 1" }

@@ -155,6 +155,25 @@ import Training
         #expect(try norm(value.gradient(at: x).floats()) > 0)
     }
 
+    /// Boxes of 8×1: a row of dots in the grid's step along an edge stands in its box's means, and is thinned to an eighth in a square's.
+    @Test func gridMeansOfRows() throws {
+        let runtime = try TorchRuntime.shared()
+        let plain = Tensor(shape: [1, 1, 32, 32], values: [Float](repeating: 0.5, count: 1024))
+        // Every other pixel of one row of pixels, 2×2 of which are one low-resolution pixel.
+        let dotted = Tensor(shape: [1, 1, 32, 32], values: plain.values.enumerated().map { $1 + ($0 / 32 == 6 && $0 % 2 == 0 ? 0.08 : 0) })
+        func largest(_ width: Int, _ height: Int) throws -> (Float, [Int]) {
+            let means = GridMeans(scale: 2, width: width, height: height, device: "cpu", runtime: runtime)
+            let (a, b) = (try means(onDevice(dotted)).floats(), try means(onDevice(plain)).floats())
+            return (zip(a.values, b.values).map { abs($0 - $1) }.max() ?? 0, a.shape)
+        }
+        let (row, rowShape) = try largest(8, 1)
+        #expect(rowShape == [1, 4, 16, 2] && abs(row - 0.08) < 1e-6)
+        let (square, squareShape) = try largest(8, 8)
+        #expect(squareShape == [1, 4, 2, 2] && abs(square - 0.01) < 1e-6)
+        let (column, columnShape) = try largest(1, 8)
+        #expect(columnShape == [1, 4, 2, 16] && abs(column - 0.01) < 1e-6)
+    }
+
     /// LDL's map by loops: variance of the whole residual to the power 1/5, times the variance in a 7×7 window, mirrored at the border; none
     /// where the average is further from the truth.
     @Test func artefactMap() throws {
