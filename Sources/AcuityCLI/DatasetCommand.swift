@@ -122,6 +122,9 @@ struct DatasetCommand: AsyncParsableCommand {
     @Flag(help: "Draw with the fonts and words that training never sees.")
     var heldOut = false
 
+    @Flag(help: "Paper of any colour, instead of mostly white, pale or black.")
+    var coloured = false
+
     @Option(help: "A shard of photographs to write on.")
     var backgrounds: String?
 
@@ -153,8 +156,8 @@ struct DatasetCommand: AsyncParsableCommand {
         _ = try licenceNumbers()
         if synthetic == nil {
             if folders.isEmpty { throw ValidationError("name a folder of pictures, or --synthetic") }
-            if count != nil || xHeight != nil || heldOut || backgrounds != nil {
-                throw ValidationError("--count, --x-height, --held-out and --backgrounds go with --synthetic")
+            if count != nil || xHeight != nil || heldOut || coloured || backgrounds != nil {
+                throw ValidationError("--count, --x-height, --held-out, --coloured and --backgrounds go with --synthetic")
             }
         } else {
             if !folders.isEmpty { throw ValidationError("--synthetic takes no folders") }

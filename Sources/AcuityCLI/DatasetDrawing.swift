@@ -21,7 +21,7 @@ extension DatasetCommand {
         }
         let photographs = try backgrounds.map { try CropShards([$0]) }
         if let photographs, photographs.size != crop { throw AcuityError(.training, "--backgrounds holds crops of \(photographs.size) pixels, not \(crop)") }
-        var settings = SyntheticPicture.Settings(fonts: fonts, split: split, xHeight: try letterHeights())
+        var settings = SyntheticPicture.Settings(fonts: fonts, split: split, xHeight: try letterHeights(), isColoured: coloured)
         if let photographs {
             settings.backgrounds = { random in (try? photographs.batch(1, side: photographs.size, using: &random)) ?? [] }
         }

@@ -49,6 +49,9 @@ struct EvaluateTextCommand: AsyncParsableCommand {
     @Option(help: "A folder to keep the lines and words that were read and the drawings in.")
     var keep: String?
 
+    @Flag(help: "Have the lines read without their colours: Tesseract looks for letters in each channel, and gives whole lines up where one of them is unclear.")
+    var grey = false
+
     @Flag(help: "One JSON object on standard output.")
     var json = false
 
@@ -70,7 +73,7 @@ struct EvaluateTextCommand: AsyncParsableCommand {
         let folder = keep.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory.appendingPathComponent("acuity-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { if keep == nil { try? FileManager.default.removeItem(at: folder) } }
-        let benchmark = TextBenchmark(scale: scale, tesseract: tesseract, jobs: threads ?? ProcessInfo.processInfo.activeProcessorCount, folder: folder)
+        let benchmark = TextBenchmark(scale: scale, tesseract: tesseract, jobs: threads ?? ProcessInfo.processInfo.activeProcessorCount, folder: folder, isGrey: grey)
         let lines = try benchmark.lines(lines, fonts: fonts, seed: seed)
         let drawings = try benchmark.drawings(drawings, fonts: fonts, seed: seed)
         var report = Report(

@@ -34,6 +34,8 @@ struct TextBenchmark: Sendable {
     /// How many of its processes run at a time.
     let jobs: Int
     let folder: URL
+    /// Whether it gets the luma of the pictures alone.
+    var isGrey = false
 
     // MARK: Lines
 
@@ -80,7 +82,7 @@ struct TextBenchmark: Sendable {
         for (index, line) in lines.enumerated() {
             let path = folder.appendingPathComponent("\(name)-\(index).png").path
             let picture = if let enlarge { try await enlarge(line.low) } else { line.truth.raster }
-            try Picture(pixels: PixelBuffer(picture, depth: .eight)).write(to: path, options: .init(overwrite: true))
+            try Picture(pixels: PixelBuffer(isGrey && picture.channels == 3 ? picture.luma : picture, depth: .eight)).write(to: path, options: .init(overwrite: true))
             paths.append(path)
         }
         let read = try self.read(paths, languages: lines.map { line in Self.languages.first { $0.language == line.truth.language }?.code ?? "eng" })

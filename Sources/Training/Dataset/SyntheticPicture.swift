@@ -30,15 +30,18 @@ public struct SyntheticPicture: Sendable {
         public var xHeight: ClosedRange<Float>
         /// Photographs to write on, `size × size × 3` each.
         public var backgrounds: (@Sendable (inout SplitMix) -> [UInt8])?
+        /// Whether paper is of any colour, instead of mostly white, pale or black.
+        public var isColoured: Bool
 
         public init(
             fonts: [SyntheticFont], split: SyntheticSplit = .training, xHeight: ClosedRange<Float> = 5...24,
-            backgrounds: (@Sendable (inout SplitMix) -> [UInt8])? = nil
+            backgrounds: (@Sendable (inout SplitMix) -> [UInt8])? = nil, isColoured: Bool = false
         ) {
             self.fonts = fonts
             self.split = split
             self.xHeight = max(2, xHeight.lowerBound)...max(2, xHeight.upperBound)
             self.backgrounds = backgrounds
+            self.isColoured = isColoured
         }
     }
 
@@ -117,7 +120,8 @@ struct Artist {
     }
 
     mutating func paper() -> Colour {
-        switch number(0, 1) {
+        if settings.isColoured { return colour() }
+        return switch number(0, 1) {
         case ..<0.4: Colour(repeating: 255)
         case ..<0.6: Colour(number(225, 255), number(225, 255), number(215, 250))
         case ..<0.78: chance(0.4) ? Colour(repeating: 0) : Colour(number(0, 45), number(0, 45), number(0, 55))
