@@ -152,7 +152,7 @@ import Testing
         #expect(
             findings.map(\.name) == [
                 "largest_deviation", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "artefact_map", "lr_psnr", "mean_drift",
-                "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "ms_per_megapixel", "refused_results",
+                "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "soft_gradient", "ms_per_megapixel", "refused_results",
             ])
         #expect(findings.first { $0.name == "psnr_y" }?.metric.dataset == "Own")
         // Lanczos-3 does not beat itself, and the drawn photograph's hard bars make it miss the agreement by a little.
