@@ -102,8 +102,8 @@ public struct ModelCatalogue: Sendable {
             if strength == 0 { return model }
             throw Self.hasNoStrength(entry.name)
         }
-        let weights = try self.model(named: faithful, scale: entry.scale).weights.interpolated(
-            with: self.model(named: inventing, scale: entry.scale).weights, share: strength)
+        func weights(_ name: String) throws -> StateDict { try name == entry.name ? model.weights : self.model(named: name, scale: entry.scale).weights }
+        let weights = try weights(faithful).interpolated(with: weights(inventing), share: strength)
         return try Model(name: entry.name, network: model.network, weights: weights, card: entry.card)
     }
 

@@ -16,8 +16,8 @@ import Testing
         return colours
     }()
 
-    /// Within one level everywhere. Restorers and models that invent detail may have both neighbours of a level in one field: `restore` does in five
-    /// saturated greens, half of the two levels that the gate allows them.
+    /// Within one level everywhere. Restorers and models that invent detail may have both neighbours of a level in one field: `restore` does in seven
+    /// saturated colours, half of the two levels that the gate allows them.
     @Test func everyColourComesOutFlatAndWithinOneLevel() async throws {
         let entries = try ModelCatalogue(folder: nil).entries()
         if entries.isEmpty { print("SKIPPED: no models are built in") }

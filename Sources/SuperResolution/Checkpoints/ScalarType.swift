@@ -61,7 +61,7 @@ public enum ScalarType: String, Sendable, Hashable, CaseIterable {
         case .f16:
             return values.map { half($0).littleEndian }.withUnsafeBytes { Data($0) }
         default:
-            return values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { Data($0) }  // A key path takes fifty times as long.
+            return values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { Data($0) }  // A key path is followed anew for every value.
         }
     }
 }
