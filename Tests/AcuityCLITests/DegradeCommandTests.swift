@@ -6,7 +6,7 @@ import SuperResolution
 import Testing
 
 /// Whether the command finds libtorch; asked of the command itself, as the tests know nothing of it.
-private let hasTorch: Bool = {
+let hasTorch: Bool = {
     guard let folder = try? Folder(), (try? degradable(in: folder)) != nil,
         let outcome = try? Command.run(["degrade", "in.png", "-o", "out.png", "-m", "bicubic"], in: folder.url)
     else { return false }

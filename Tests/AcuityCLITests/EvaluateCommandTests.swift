@@ -53,6 +53,21 @@ import Testing
         let (fine, coarse) = (try psnr(["--jpeg", "90"]), try psnr(["--jpeg", "20"]))
         #expect(fine > coarse + 3 && coarse > 20)
         #expect(try psnr(["--noise", "20", "--jpeg", "90"]) < noisy + 0.5)
+        #expect(try psnr(["--photons", "1000"]) > psnr(["--photons", "30"]) + 10)
+    }
+
+    /// Training's bicubic reduction is the protocol's, whose figure numpy measured; a camera's picture is the same every time, and worse.
+    @Test(.enabled(if: EvaluationData.has("Set5") && hasTorch, "needs Set5 in ACUITY_DATA and libtorch: ./run test installs it"))
+    func degradations() throws {
+        func run(_ degradation: String) throws -> Outcome {
+            try Command.run(["evaluate", "-n", "bicubic", "-s", "4", EvaluationData.set("Set5"), "--json", "--degradation", degradation])
+        }
+        func psnr(_ degradation: String) throws -> Double { try JSONDecoder().decode(Report.self, from: Data(run(degradation).output.utf8)).psnr_y }
+        #expect(try abs(psnr("bicubic") - 28.431) < 0.01)
+        let camera = try psnr("camera")
+        #expect(try camera < 27 && psnr("camera") == camera)
+        let unknown = try run("weather")
+        #expect(unknown.status != 0 && unknown.errors.contains("weather"))
     }
 
     /// Nothing is worse than the truth itself; what nearest neighbour spoils is on the map.
