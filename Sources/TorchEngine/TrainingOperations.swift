@@ -55,6 +55,12 @@ extension TorchTensor {
         try runtime.tensor { table.charbonnier(handle, target.handle, epsilon, $0, $1) }
     }
 
+    /// Mean over the pictures of a batch of 10·log₁₀(mse + floor), dB: the negative PSNR (Chen et al. 2021, HINet), which counts
+    /// a picture's error in proportion to how large it is already, until it comes near the square root of the floor.
+    public func logMSE(to target: TorchTensor, floor: Double) throws -> TorchTensor {
+        try runtime.tensor { table.log_mse(handle, target.handle, floor, $0, $1) }
+    }
+
     /// L1 between Sobel's horizontal and vertical derivatives of every channel, in intensity per pixel, borders repeated. On a processor the
     /// target passes no gradient.
     public func gradientL1(to target: TorchTensor) throws -> TorchTensor {

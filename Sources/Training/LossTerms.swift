@@ -87,6 +87,7 @@ package final class GeneratorLoss {
             "l1": { try $0.output.l1(to: $0.target) },
             "charbonnier": { try $0.output.charbonnier(to: $0.target, epsilon: 1e-3) },
             "mse": { try $0.output.mse(to: $0.target) },
+            "psnr": { try $0.output.logMSE(to: $0.target, floor: 1e-5) },
             "autoencoder": { s in try autoencoder.map { try $0(s.output).l1(to: $0(s.target)) } },
             "teacher": { s in try teacher.map { try s.output.l1(to: $0(s.low)) } },
             "fft": { try $0.output.spectrum().l1(to: $0.target.spectrum()) },

@@ -18,6 +18,9 @@ extension Recipe {
         public var charbonnier: Double?
         /// Mean squared difference.
         public var mse: Double?
+        /// Negative PSNR of each picture (Chen et al. 2021, HINet): a decibel counts the same in a good picture as in a bad one. Errors below
+        /// 0.8 level of 255 count less and less.
+        public var psnr: Double?
         /// L1 after a frozen autoencoder, which forgives what the low resolution cannot tell (AESOP, Lee et al. 2025).
         public var autoencoder: WeightsTerm?
         /// L1 to the output of the recipe's `teacher`.
@@ -119,7 +122,7 @@ extension Recipe {
         }
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case l1, charbonnier, mse, autoencoder, teacher, fft, gradient, edge, grid, rows, perceptual, artefact, gan, balance, every
+            case l1, charbonnier, mse, psnr, autoencoder, teacher, fft, gradient, edge, grid, rows, perceptual, artefact, gan, balance, every
         }
 
         public init(from decoder: any Decoder) throws {
@@ -128,6 +131,7 @@ extension Recipe {
             l1 = try c.decodeIfPresent(Double.self, forKey: .l1)
             charbonnier = try c.decodeIfPresent(Double.self, forKey: .charbonnier)
             mse = try c.decodeIfPresent(Double.self, forKey: .mse)
+            psnr = try c.decodeIfPresent(Double.self, forKey: .psnr)
             autoencoder = try c.decodeIfPresent(WeightsTerm.self, forKey: .autoencoder)
             teacher = try c.decodeIfPresent(Double.self, forKey: .teacher)
             fft = try c.decodeIfPresent(Double.self, forKey: .fft)
@@ -145,7 +149,7 @@ extension Recipe {
         /// Every term with its share, in the fixed order that decides which one the others are measured by.
         package var shares: [(name: String, share: Double)] {
             let all: [(String, Double?)] = [
-                ("l1", l1), ("charbonnier", charbonnier), ("mse", mse), ("autoencoder", autoencoder?.share), ("teacher", teacher), ("fft", fft),
+                ("l1", l1), ("charbonnier", charbonnier), ("mse", mse), ("psnr", psnr), ("autoencoder", autoencoder?.share), ("teacher", teacher), ("fft", fft),
                 ("gradient", gradient), ("edge", edge), ("grid", grid), ("rows", rows), ("perceptual", perceptual?.share), ("artefact", artefact), ("gan", gan?.share), ("matching", gan?.matching),
             ]
             return all.compactMap { name, share in share.flatMap { $0 > 0 ? (name, $0) : nil } }
@@ -153,7 +157,7 @@ extension Recipe {
 
         /// What is wrong with the numbers, if anything.
         var fault: String? {
-            let numbers = [l1, charbonnier, mse, autoencoder?.share, teacher, fft, gradient, edge, grid, rows, perceptual?.share, artefact, gan?.share, gan?.matching]
+            let numbers = [l1, charbonnier, mse, psnr, autoencoder?.share, teacher, fft, gradient, edge, grid, rows, perceptual?.share, artefact, gan?.share, gan?.matching]
             if !numbers.allSatisfy({ $0.map { $0 >= 0 && $0.isFinite } ?? true }) { return "losses: a share is not negative" }
             if shares.isEmpty { return "losses names no term" }
             if every < 1 { return "losses.every is at least 1" }

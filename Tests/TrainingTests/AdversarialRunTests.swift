@@ -20,7 +20,7 @@ import Training
     /// Everything at once: balanced terms, artefact map, U-Net discriminator with matching, autoencoder and teacher.
     private func everything(_ changes: [String: Any] = [:]) throws -> [String: Any?] {
         var losses: [String: Any] = [
-            "l1": 1, "charbonnier": 0.1, "mse": 0.1, "fft": 0.1, "gradient": 0.1, "artefact": 0.1, "teacher": 0.2,
+            "l1": 1, "charbonnier": 0.1, "mse": 0.1, "psnr": 0.1, "fft": 0.1, "gradient": 0.1, "artefact": 0.1, "teacher": 0.2,
             "autoencoder": ["weights": try teacher(), "share": 0.1] as [String: Any],
             "gan": ["share": 0.1, "features": 4, "matching": 0.1, "rate": 0.001] as [String: Any], "every": 3,
         ]

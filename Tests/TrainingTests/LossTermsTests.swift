@@ -37,6 +37,15 @@ import Training
         }, { try $0.charbonnier(to: $1, epsilon: 1e-3) })
     }
 
+    /// Each of the two pictures has its own logarithm.
+    @Test func negativePSNR() throws {
+        try check("psnr", { a, b in
+            let squares = self.difference(a, b).map { $0 * $0 }
+            let means = [squares.prefix(240), squares.suffix(240)].map { $0.reduce(0, +) / 240 }
+            return means.reduce(0) { $0 + 10 * Foundation.log10($1 + 1e-5) } / 2
+        }, { try $0.logMSE(to: $1, floor: 1e-5) })
+    }
+
     /// A plain discrete Fourier transform, real and imaginary parts of the half spectrum.
     @Test func fourier() throws {
         func transform(_ t: Tensor) -> [Double] {

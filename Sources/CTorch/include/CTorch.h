@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /// Raised whenever the table changes; a plug-in with another number is refused.
-#define ACUITY_TORCH_ABI 6
+#define ACUITY_TORCH_ABI 7
 /// Every function takes an error buffer of this many bytes and leaves one line in it when it fails.
 #define ACUITY_TORCH_ERROR_CAPACITY 512
 

@@ -26,6 +26,8 @@ typedef struct {
     AcuityStatus (*stack)(AcuityTensor *ACUITY_NULLABLE const *ACUITY_NONNULL scalars, int32_t count, AcuityResult out, char *error);
     /// Mean of √((a − b)² + ε²).
     AcuityStatus (*charbonnier)(const AcuityTensor *a, const AcuityTensor *b, double epsilon, AcuityResult out, char *error);
+    /// Mean over the pictures of a batch of 10·log₁₀(mean (a − b)² + floor).
+    AcuityStatus (*log_mse)(const AcuityTensor *a, const AcuityTensor *b, double floor, AcuityResult out, char *error);
     /// Mean magnitude of Sobel's derivatives of a − b, borders repeated.
     AcuityStatus (*gradient_l1)(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error);
     /// Mean of e·|a − b|, e from 0 to 1 being where b has edges; see TrainingOperations.swift.

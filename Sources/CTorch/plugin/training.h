@@ -50,6 +50,13 @@ AcuityStatus charbonnier(const AcuityTensor *a, const AcuityTensor *b, double ep
     });
 }
 
+AcuityStatus logMSE(const AcuityTensor *a, const AcuityTensor *b, double floor, AcuityResult out, char *error) {
+    return make(out, error, [&] {
+        auto difference = a->value.to(at::kFloat) - b->value.to(at::kFloat);
+        return (difference * difference).mean({1, 2, 3}).add(floor).log10().mean() * 10;
+    });
+}
+
 AcuityStatus relativeL1(const AcuityTensor *a, const AcuityTensor *b, AcuityResult out, char *error) {
     return make(out, error, [&] {
         auto reference = b->value.to(at::kFloat);
@@ -188,7 +195,7 @@ AcuityStatus einsum(const char *equation, AcuityTensor *const *tensors, int32_t 
 const AcuityTrainingTable trainingTable = {
     detach,
     watch, backwardTo,
-    meanOf, normOf, stackOf, charbonnier, gradientL1, edgeL1, relativeL1, logistic, crossEntropy, sigmoidMean,
+    meanOf, normOf, stackOf, charbonnier, logMSE, gradientL1, edgeL1, relativeL1, logistic, crossEntropy, sigmoidMean,
     spectrum, artefactMap, paddedConvolution, maxPool, bilinear, linear, batches, pool, unitChannels,
     batchNorm, spectralNorm,
     limitGradients,
