@@ -4,26 +4,31 @@ public import SuperResolution
 
 /// Measurements on synthetic pictures, in 8-bit levels; small is good.
 public enum Probe {
-    /// Flat colours that a network must leave alone, as 8-bit RGB.
-    public static let flatColours: [[Float]] = [
-        [0, 0, 0], [255, 255, 255], [128, 128, 128], [32, 32, 32], [224, 224, 224],
-        [200, 150, 120], [70, 110, 160], [60, 100, 50], [160, 60, 60],
-    ]
+    /// Flat colours that a network must leave alone, as 8-bit RGB: a cube of 6×6×6, forty greys, and four of skin, sky, leaf and brick. The
+    /// saturated ones are those that photographs teach least of.
+    public static let flatColours: [[Float]] =
+        (0..<216).map { [$0 / 36, $0 / 6 % 6, $0 % 6].map { Float($0 * 51) } }
+        + (0..<40).map { [Float](repeating: Float($0 * 6 + 3), count: 3) }
+        + [[200, 150, 120], [70, 110, 160], [60, 100, 50], [160, 60, 60]]
 
     /// Enlarges flat colours.
-    /// - Returns: the largest difference of an 8-bit sample from the colour, borders included, over all colours.
+    /// - Returns: in 8-bit levels, borders included, over all colours: the largest difference of a sample from the colour, and the largest
+    ///   difference between two samples of one channel of a field.
     /// - Throws: what `enlarge` throws.
-    public static func flatDeviation(side: Int = 40, enlarge: Enlarging) async throws -> Double {
-        var worst: Float = 0
+    public static func flatness(side: Int = 20, enlarge: Enlarging) async throws -> (deviation: Double, spread: Double) {
+        var (deviation, spread): (Float, Float) = (0, 0)
         for colour in flatColours {
             var field = Raster(width: side, height: side, channels: 3)
             for index in field.samples.indices { field.samples[index] = colour[index % 3] / 255 }
             let result = try await enlarge(field).roundedTo8Bit()
-            for (index, sample) in result.samples.enumerated() {
-                worst = max(worst, abs((sample * 255).rounded() - colour[index % 3]))
+            for channel in 0..<3 {
+                let levels = stride(from: channel, to: result.samples.count, by: 3).map { (result.samples[$0] * 255).rounded() }
+                guard let low = levels.min(), let high = levels.max() else { continue }
+                deviation = max(deviation, colour[channel] - low, high - colour[channel])
+                spread = max(spread, high - low)
             }
         }
-        return Double(worst)
+        return (Double(deviation), Double(spread))
     }
 
     /// Enlarges a linear gradient and looks for a pattern that repeats with the scale, the mark of a badly trained

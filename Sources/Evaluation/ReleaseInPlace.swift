@@ -23,8 +23,6 @@ extension ReleaseGate {
 
     /// Flat colours, steps and letters, which have nothing to be cleaned.
     private func drawnInPlace(enlarge: @escaping Enlarging, exact: Enlarging?) async throws -> [Finding] {
-        var flat = 0.0
-        for enlarge in [enlarge, exact].compactMap(\.self) { flat = max(flat, try await Probe.flatDeviation(enlarge: enlarge)) }
         let edges = HardCase.edges(scale: 1)
         var overshoot = 0.0
         for edge in edges {
@@ -37,10 +35,7 @@ extension ReleaseGate {
             let clean = picture.roundedTo8Bit()
             psnr += try Metrics.psnrY(try await enlarge(clean).roundedTo8Bit(), against: clean, crop: 1) / Double(letters.count)
         }
-        return [
-            Finding(
-                "flat colours", "largest_deviation", "largest deviation", flat, unit: "levels", images: Probe.flatColours.count,
-                .atMost(profile.flatDeviation, why: "flat colours stay flat and keep their hue")),
+        return try await flatColours([enlarge, exact].compactMap(\.self)) + [
             Finding(
                 "edges", "overshoot", "overshoot", overshoot, images: edges.count,
                 .atMost(profile.overshoot, why: "ringing beyond both sides of a step, as a fraction of it")),

@@ -3,18 +3,32 @@
 import SuperResolution
 
 extension ReleaseGate {
+    /// Flat fields by every arithmetic the network runs in; the worst counts.
+    func flatColours(_ arithmetics: [Enlarging]) async throws -> [Finding] {
+        var (deviation, spread) = (0.0, 0.0)
+        for enlarge in arithmetics {
+            let flat = try await Probe.flatness(enlarge: enlarge)
+            (deviation, spread) = (max(deviation, flat.deviation), max(spread, flat.spread))
+        }
+        return [
+            Finding(
+                "flat colours", "largest_deviation", "largest deviation", deviation, unit: "levels", images: Probe.flatColours.count,
+                .atMost(profile.flatDeviation, why: "flat colours keep their hue")),
+            Finding(
+                "flat colours", "spread", "largest spread", spread, unit: "levels", images: Probe.flatColours.count,
+                .atMost(profile.flatSpread, why: "flat colours stay flat")),
+        ]
+    }
+
     /// Pictures drawn here, whose ideal enlargement is known.
     func drawn(scale: Int, enlarge: @escaping Enlarging, exact: Enlarging?, lanczos: Enlarging) async throws -> [Finding] {
         let benchmark = try Benchmark(scale: scale)
-        var (flat, pattern) = (0.0, 0.0)
+        var pattern = 0.0
         for enlarge in [enlarge, exact].compactMap(\.self) {
-            flat = max(flat, try await Probe.flatDeviation(enlarge: enlarge))
             pattern = max(pattern, try await Probe.checkerboard(scale: scale, enlarge: enlarge))
         }
-        var findings = [
-            Finding(
-                "flat colours", "largest_deviation", "largest deviation", flat, unit: "levels", images: Probe.flatColours.count,
-                .atMost(profile.flatDeviation, why: "flat colours stay flat and keep their hue")),
+        var findings = try await flatColours([enlarge, exact].compactMap(\.self))
+        findings += [
             Finding(
                 "gradient", "checkerboard", "pixel-shuffle pattern", pattern, unit: "levels", images: 1,
                 .atMost(profile.checkerboard, why: "a pattern that repeats with the scale is a checkerboard")),

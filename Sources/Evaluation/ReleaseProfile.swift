@@ -29,7 +29,10 @@ public struct ReleaseProfile: Sendable {
     /// The same on real pictures, where ringing clipped at black and white moves the mean a little.
     public var realDrift: Double
     /// Largest difference of an 8-bit sample from a flat colour, at most.
-    public var flatDeviation: Double
+    public var flatDeviation = 1.0
+    /// Largest difference between two samples of a flat colour, 8-bit levels, at most: networks that repair or invent may show both of a
+    /// level's neighbours.
+    public var flatSpread = 1.0
     /// Pixel-shuffle pattern on a gradient, 8-bit levels, at most. Nearest neighbour measures 0.5.
     public var checkerboard: Double
     /// Amplitude of the pixel-shuffle frequency on real pictures, 8-bit levels, at most.
@@ -60,22 +63,24 @@ public struct ReleaseProfile: Sendable {
         switch name {
         case .faithful:
             (gain, similarityGain, consistency, realConsistency) = (0, 0, 40, 40)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (1, 3, 1, 0.2, 1)
+            (drift, realDrift, checkerboard, shufflePattern) = (1, 3, 0.2, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 1, 2, 0, 1)
             criterion = .fidelity
         case .restore:
             (gain, similarityGain, consistency, realConsistency) = (-2.5, nil, 28, 24)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 2, 0.4, 1)
+            (drift, realDrift, checkerboard, shufflePattern) = (2, 4, 0.4, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.2, 2, 6, -2, 0)
+            flatSpread = 2
             criterion = .restoration
         case .gan:
             (gain, similarityGain, consistency, realConsistency) = (-4, nil, 26, 22)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 3, 0.5, 1)
+            (drift, realDrift, checkerboard, shufflePattern) = (2, 4, 0.5, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.3, 4, 8, -3, -0.5)
+            flatSpread = 2
             criterion = .naturalness
         case .text:
             (gain, similarityGain, consistency, realConsistency) = (0, 0, 30, 26)
-            (drift, realDrift, flatDeviation, checkerboard, shufflePattern) = (2, 4, 1, 0.3, 1)
+            (drift, realDrift, checkerboard, shufflePattern) = (2, 4, 0.3, 1)
             (overshoot, beyondRange, moire, textGain, naturalness) = (0.15, 2, 4, 2, 2)
             (stepWidth, misreading) = (1, 0.5)
             criterion = .text

@@ -59,13 +59,15 @@ import Testing
     }
 
     @Test func flatProbeSeesOneWrongSample() async throws {
-        let clean = try await Probe.flatDeviation(side: 8) { $0 }
-        let spoiled = try await Probe.flatDeviation(side: 8) { raster in
+        let clean = try await Probe.flatness(side: 8) { $0 }
+        let spoiled = try await Probe.flatness(side: 8) { raster in
             var raster = raster
             raster.samples[0] = raster.samples[0] > 0.5 ? raster.samples[0] - 3 / 255 : raster.samples[0] + 3 / 255
             return raster
         }
-        #expect(clean == 0 && spoiled == 3)
+        #expect(clean == (0, 0) && spoiled == (3, 3))
+        let tinted = try await Probe.flatness(side: 8) { Raster(width: 8, height: 8, channels: 3, samples: $0.samples.map { max($0 - 2 / 255, 0) }) }
+        #expect(tinted == (2, 0))
     }
 
     /// Nearest neighbour leaves, inside a pixel of slopes (a, b), the variance (a² + b²)(s² − 1) / 12 s².
@@ -151,7 +153,7 @@ import Testing
         let findings = try await findings(lanczos)
         #expect(
             findings.map(\.name) == [
-                "largest_deviation", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "artefact_map", "lr_psnr", "mean_drift",
+                "largest_deviation", "spread", "checkerboard", "overshoot", "moire", "moire", "text_psnr_y", "psnr_y", "ssim_y", "artefact_map", "lr_psnr", "mean_drift",
                 "lr_psnr", "mean_drift", "niqe_own", "shuffle_pattern", "beyond_range", "soft_gradient", "ms_per_megapixel", "refused_results",
             ])
         #expect(findings.first { $0.name == "psnr_y" }?.metric.dataset == "Own")
