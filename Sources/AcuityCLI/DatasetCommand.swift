@@ -92,6 +92,9 @@ struct DatasetCommand: AsyncParsableCommand {
     @Option(help: "Halve JPEG pictures: auto (those of a quality below 85), never, always.")
     var shrink = Shrink.auto
 
+    @Option(help: ArgumentHelp("Add grain to the crops, its σ in mid-grey in this range of 8-bit levels, up to 50.", valueName: "low-high"))
+    var grain: String?
+
     @Flag(help: "Keep flat, blurred and block-compressed crops.")
     var noFilter = false
 
@@ -154,6 +157,7 @@ struct DatasetCommand: AsyncParsableCommand {
         if output == validationOutput { throw ValidationError("--output and --validation-output are the same file") }
         if licence != nil, coco.isEmpty { throw ValidationError("--licence goes with --coco") }
         _ = try licenceNumbers()
+        if try grainRange() != nil, synthetic != nil || whole || classic || hardestHalf { throw ValidationError("--grain goes with crops of photographs alone") }
         if synthetic == nil {
             if folders.isEmpty { throw ValidationError("name a folder of pictures, or --synthetic") }
             if count != nil || xHeight != nil || heldOut || coloured || backgrounds != nil {
@@ -190,10 +194,20 @@ struct DatasetCommand: AsyncParsableCommand {
     /// Heights of a drawn x in pixels.
     func letterHeights() throws -> ClosedRange<Float> {
         guard let xHeight else { return 5...24 }
-        let ends = xHeight.split(separator: "-", omittingEmptySubsequences: false).map { Float($0) }
-        guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 3, low <= high, high <= 400 else {
-            throw ValidationError("--x-height is two numbers such as 5-24, 3 to 400")
-        }
+        guard let range = Self.range(xHeight, within: 3...400) else { throw ValidationError("--x-height is two numbers such as 5-24, 3 to 400") }
+        return range
+    }
+
+    /// Standard deviations of grain in 8-bit levels.
+    func grainRange() throws -> ClosedRange<Float>? {
+        guard let grain else { return nil }
+        guard let range = Self.range(grain, within: 0...50) else { throw ValidationError("--grain is two numbers such as 1-6, 0 to 50") }
+        return range
+    }
+
+    private static func range(_ text: String, within limits: ClosedRange<Float>) -> ClosedRange<Float>? {
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Float($0) }
+        guard ends.count == 2, let low = ends[0], let high = ends[1], low >= limits.lowerBound, low <= high, high <= limits.upperBound else { return nil }
         return low...high
     }
 

@@ -224,6 +224,9 @@ extension DatasetCommand {
             let bytes = cropBytes(of: pixels.bytes, width: pixels.width, x: choice.x, y: choice.y, size: crop)
             if let fault = choice.fault {
                 prepared.faults.append((fault, contactSheet == nil ? [] : thumbnail(bytes)))
+            } else if let range = try? grainRange() {
+                let grain = Grain(sigma: range, using: &random)
+                prepared.crops.append(.init(bytes: grain.added(to: bytes, width: crop, height: crop, using: &random), difficulty: 0))
             } else {
                 prepared.crops.append(.init(bytes: bytes, difficulty: hardestHalf ? bicubicError(of: bytes, size: crop) : 0))
             }

@@ -212,7 +212,7 @@ import Training
         ["-o", "s"], ["a", "-o", "s", "--crop", "3"], ["a", "-o", "s", "--validation", "0.1"], ["a", "-o", "s", "--split", "test=x"], ["a", "-o", "s", "--licence", "4"],
         ["a", "-o", "s", "--validation", "0.1", "--validation-output", "s"], ["--synthetic", "text", "-o", "s"], ["a", "--synthetic", "text", "--count", "3", "-o", "s"],
         ["a", "-o", "s", "--whole", "--classic"], ["a", "-o", "s", "--duplicate-distance", "16"], ["--synthetic", "poems", "--count", "3", "-o", "s"],
-        ["a", "-o", "s", "--held-out"], ["a", "-o", "s", "--x-height", "5-9"], ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "9"],
+        ["a", "-o", "s", "--held-out"], ["a", "-o", "s", "--x-height", "5-9"], ["a", "-o", "s", "--grain", "6-1"], ["a", "-o", "s", "--grain", "1-60"], ["a", "-o", "s", "--grain", "1-6", "--whole"], ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "9"],
         ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "9-5"], ["--synthetic", "text", "--count", "3", "-o", "s", "--x-height", "1-5"],
     ])
     func wrongUsage(_ arguments: [String]) throws {
