@@ -86,7 +86,7 @@ package struct Inspection: Sendable, Codable, Hashable {
     /// The model by what the gate held it to: text for text, restoring ones for damaged pictures, faithful ones else.
     private static func choice(_ measures: PictureMeasures, jpegQuality: Int?, among entries: [ModelCatalogue.Entry]) -> (model: String, reason: String) {
         let (wanted, what): (String, String) =
-            if measures.textShare > 0.5 {
+            if measures.isDrawn {
                 ("text", "most of it looks like text or line art")
             } else if measures.noise > 4 || min(jpegQuality ?? 100, measures.blockQuality ?? 100) < 75 {
                 ("restore", "it is \(measures.noise > 4 ? "noisy" : (jpegQuality ?? 100) < 75 ? "compressed" : "compressed, or was")")
@@ -121,7 +121,7 @@ package struct Inspection: Sendable, Codable, Hashable {
         }
         if measures.noise > 4 { limits.append("detail weaker than the noise, of σ \(Int(measures.noise.rounded())) at most") }
         // Drawings are white and black on purpose.
-        if measures.textShare < 0.5 {
+        if !measures.isDrawn {
             if measures.white > 0.01 { limits.append("what was in the \(percent(measures.white)) of pixels that are pure white") }
             if measures.black > 0.01 { limits.append("what was in the \(percent(measures.black)) of pixels that are pure black") }
         }

@@ -19,6 +19,8 @@ package struct PictureMeasures: Sendable, Hashable {
     package var blockQuality: Int?
     /// Of the parts with any structure, how many look like text or line art, 0…1.
     package var textShare: Double
+    /// Whether it is mostly text, line art or another drawing, on paper of one brightness.
+    package var isDrawn: Bool
     /// Shares of the pixels that are pure white or pure black, 0…1.
     package var white: Double
     package var black: Double
@@ -33,7 +35,7 @@ package struct PictureMeasures: Sendable, Hashable {
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
         blockQuality = repetition == nil ? luma.blockQuality : nil
-        (textShare, white, black) = (0, 0, 0)
+        (textShare, isDrawn, white, black) = (0, false, 0, 0)
     }
 
     init(_ luma: Luma) {
@@ -42,7 +44,9 @@ package struct PictureMeasures: Sendable, Hashable {
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
         blockQuality = repetition == nil ? luma.blockQuality : nil
-        textShare = luma.textShare
+        let drawing = luma.drawing
+        textShare = drawing.text
+        isDrawn = drawing.text > 0.5 || luma.paper >= 0.45 && drawing.onPaper >= 0.77
         let count = Double(max(1, luma.values.count))
         white = Double(luma.values.count { $0 >= 254.5 }) / count
         black = Double(luma.values.count { $0 <= 0.5 }) / count
@@ -251,21 +255,30 @@ extension Luma {
         return share > 0.9 ? 1 : max(0.05, share / 1.5)
     }
 
-    /// Text and line art have two brightnesses with sharp steps between them.
-    fileprivate var textShare: Double {
+    /// Of blocks with any structure, two shares: those of two brightnesses with sharp steps between them, as text and line art have; and those of which the
+    /// darkest or the brightest is a paper that something is on, which letters too small or too soft for sharp steps have as well.
+    fileprivate var drawing: (text: Double, onPaper: Double) {
         let side = 16
-        var (structured, text) = (0, 0)
+        var (structured, text, onPaper) = (0, 0, 0)
         for block in blocks(side) {
             var samples: [Float] = []
             samples.reserveCapacity(side * side)
             for y in block.y..<block.y + side { samples += values[y * width + block.x..<y * width + block.x + side] }
             guard let low = samples.min(), let high = samples.max(), high - low > 24 else { continue }
             structured += 1
-            guard high - low > 80 else { continue }
             let (dark, bright) = (samples.count { $0 < low + (high - low) / 5 }, samples.count { $0 > high - (high - low) / 5 })
-            if dark + bright > side * side * 7 / 10, min(dark, bright) > side * side / 16 { text += 1 }
+            if high - low > 60, max(dark, bright) > side * side * 3 / 10 { onPaper += 1 }
+            if high - low > 80, dark + bright > side * side * 7 / 10, min(dark, bright) > side * side / 16 { text += 1 }
         }
-        return structured == 0 ? 0 : Double(text) / Double(structured)
+        return structured == 0 ? (0, 0) : (Double(text) / Double(structured), Double(onPaper) / Double(structured))
+    }
+
+    /// The share of the pixels within 6 levels of the most frequent brightness.
+    fileprivate var paper: Double {
+        var histogram = [Int](repeating: 0, count: 256)
+        for value in values { histogram[Int(min(max(value.rounded(), 0), 255))] += 1 }
+        let sums = (0..<256).map { level in histogram[max(0, level - 6)...min(255, level + 6)].reduce(0, +) }
+        return Double(sums.max() ?? 0) / Double(max(1, values.count))
     }
 }
 

@@ -116,6 +116,19 @@ import Testing
         #expect(measures(raster).textShare > 0.7)
     }
 
+    /// Letters of a few pixels have no two brightnesses, but a paper; a photograph with much sky has no letters on it.
+    @Test func smallPrintIsADrawing() throws {
+        var page = Raster(width: 320, height: 320, channels: 1, filledWith: 0.93)
+        for y in 0..<320 { for x in 0..<320 where y % 16 < 7 && x % 40 < 33 && (x / 2 * 7 + y / 16 * 3 + y % 16 * 5) % 4 == 0 { page[x, y, 0] = 0.1 } }
+        let small = measures(Resampling.bicubic.resize(page, width: 110, height: 110))
+        #expect(small.textShare < 0.5 && small.isDrawn)
+        var sky = Self.leaves(side: 256)
+        for y in 0..<150 { for x in 0..<256 { sky[x, y, 0] = 0.8 } }
+        #expect(!measures(sky).isDrawn && !measures(Self.leaves(side: 256)).isDrawn)
+        #expect(try !PictureMeasures(Self.example("harbour.png")).isDrawn)
+        #expect(try PictureMeasures(Self.example("logo.png")).isDrawn)
+    }
+
     /// A picture after a JPEG, cut out at some other place than a block's corner.
     private func compressed(_ name: String, _ quality: Int) throws -> PixelBuffer {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("acuity-blocks-\(UUID().uuidString).jpg").path
