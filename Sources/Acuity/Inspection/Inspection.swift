@@ -54,7 +54,7 @@ package struct Inspection: Sendable, Codable, Hashable {
         let picture = try Picture(contentsOf: path)
         let quality = header.format == .jpeg ? JPEGHeader.quality(ofFile: path) : nil
         // Colours under transparent pixels are nobody's to see.
-        let measures = PictureMeasures(picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels)
+        let measures = PictureMeasures(picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels, alpha: picture.alpha)
         let support = EnlargementSupport(measures, width: picture.width, height: picture.height, jpegQuality: quality)
         let choice = Inspection.choice(measures, jpegQuality: quality, among: try catalogue.entries())
 

@@ -32,6 +32,14 @@ struct Luma: Sendable {
         self.init(width: width, height: height, values: values)
     }
 
+    /// Laid over one brightness.
+    /// - Parameters:
+    ///   - alpha: of the same size; 255 is opaque.
+    ///   - paper: 0…255.
+    func laid(over paper: Float, alpha: Luma) -> Luma {
+        Luma(width: width, height: height, values: zip(values, alpha.values).map { paper + ($0 - paper) * $1 / 255 })
+    }
+
     subscript(x: Int, y: Int) -> Float { values[y * width + x] }
 
     /// The corners of squares of `side` pixels that cover the picture without overlap.

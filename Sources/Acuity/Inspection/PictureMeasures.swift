@@ -26,7 +26,14 @@ package struct PictureMeasures: Sendable, Hashable {
     package var black: Double
 
     /// Looks at no more than 4096 pixels a side, in the middle.
-    package init(_ pixels: PixelBuffer) { self.init(Luma(pixels, side: 4096)) }
+    /// - Parameter alpha: where a logo is all that is opaque, what lies behind it is its paper.
+    package init(_ pixels: PixelBuffer, alpha: PixelBuffer? = nil) {
+        let luma = Luma(pixels, side: 4096)
+        self.init(luma)
+        guard let alpha, !isDrawn else { return }
+        let opacity = Luma(alpha, side: 4096)
+        isDrawn = [0, 255].contains { luma.laid(over: $0, alpha: opacity).isDrawn }
+    }
 
     /// Only what decides how far the picture can be enlarged, ``noise`` and ``resolution``, from 512 pixels a side.
     package init(forSupportOf pixels: PixelBuffer) {
@@ -44,9 +51,8 @@ package struct PictureMeasures: Sendable, Hashable {
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
         blockQuality = repetition == nil ? luma.blockQuality : nil
-        let drawing = luma.drawing
-        textShare = drawing.text
-        isDrawn = drawing.text > 0.5 || luma.paper >= 0.45 && drawing.onPaper >= 0.77
+        textShare = luma.drawing.text
+        isDrawn = luma.isDrawn
         let count = Double(max(1, luma.values.count))
         white = Double(luma.values.count { $0 >= 254.5 }) / count
         black = Double(luma.values.count { $0 <= 0.5 }) / count
@@ -271,6 +277,11 @@ extension Luma {
             if high - low > 80, dark + bright > side * side * 7 / 10, min(dark, bright) > side * side / 16 { text += 1 }
         }
         return structured == 0 ? (0, 0) : (Double(text) / Double(structured), Double(onPaper) / Double(structured))
+    }
+
+    fileprivate var isDrawn: Bool {
+        let found = drawing
+        return found.text > 0.5 || paper >= 0.45 && found.onPaper >= 0.77
     }
 
     /// The share of the pixels within 6 levels of the most frequent brightness.

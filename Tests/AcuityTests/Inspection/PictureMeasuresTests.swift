@@ -127,6 +127,10 @@ import Testing
         #expect(!measures(sky).isDrawn && !measures(Self.leaves(side: 256)).isDrawn)
         #expect(try !PictureMeasures(Self.example("harbour.png")).isDrawn)
         #expect(try PictureMeasures(Self.example("logo.png")).isDrawn)
+        // Black letters on nothing are black everywhere.
+        let letters = PixelBuffer(Raster(width: 320, height: 320, channels: 1, filledWith: 0), depth: .eight)
+        let opacity = PixelBuffer(Raster(width: 320, height: 320, channels: 1, samples: page.samples.map { $0 < 0.5 ? 1 : 0 }), depth: .eight)
+        #expect(PictureMeasures(letters, alpha: opacity).isDrawn && !PictureMeasures(letters).isDrawn)
     }
 
     /// A picture after a JPEG, cut out at some other place than a block's corner.
