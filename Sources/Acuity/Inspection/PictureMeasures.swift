@@ -32,7 +32,7 @@ package struct PictureMeasures: Sendable, Hashable {
         self.init(luma)
         guard let alpha, !isDrawn else { return }
         let opacity = Luma(alpha, side: 4096)
-        isDrawn = [0, 255].contains { luma.laid(over: $0, alpha: opacity).isDrawn }
+        isDrawn = [0, 255].contains { luma.laid(over: $0, alpha: opacity).drawn.isDrawn }
     }
 
     /// Only what decides how far the picture can be enlarged, ``noise`` and ``resolution``, from 512 pixels a side.
@@ -51,8 +51,7 @@ package struct PictureMeasures: Sendable, Hashable {
         repetition = luma.repetition
         resolution = repetition.map { 1 / Double($0) } ?? luma.resolution
         blockQuality = repetition == nil ? luma.blockQuality : nil
-        textShare = luma.drawing.text
-        isDrawn = luma.isDrawn
+        (textShare, isDrawn) = luma.drawn
         let count = Double(max(1, luma.values.count))
         white = Double(luma.values.count { $0 >= 254.5 }) / count
         black = Double(luma.values.count { $0 <= 0.5 }) / count
@@ -279,9 +278,10 @@ extension Luma {
         return structured == 0 ? (0, 0) : (Double(text) / Double(structured), Double(onPaper) / Double(structured))
     }
 
-    fileprivate var isDrawn: Bool {
+    /// ``PictureMeasures/textShare`` and ``PictureMeasures/isDrawn``.
+    fileprivate var drawn: (textShare: Double, isDrawn: Bool) {
         let found = drawing
-        return found.text > 0.5 || paper >= 0.45 && found.onPaper >= 0.77
+        return (found.text, found.text > 0.5 || paper >= 0.45 && found.onPaper >= 0.77)
     }
 
     /// The share of the pixels within 6 levels of the most frequent brightness.
