@@ -91,14 +91,19 @@ struct EvaluateTextCommand: AsyncParsableCommand {
         if words == nil || photographs == nil { Self.warn("\(root)/eval: \(words == nil ? "no Text_words10" : "")\(words == nil && photographs == nil ? ", " : "")\(photographs == nil ? "no Set14" : "")") }
         for (number, method) in methods.enumerated() {
             let enlarge = method.upscaler.enlarging(depth: .eight)
-            var row = Report.Row(method: method.name, scores: try await benchmark.score(lines, name: "method\(number)", enlarge: enlarge))
-            if let words { (row.wordsRight, row.words) = try await benchmark.wordsRead(in: words, name: "method\(number)", enlarge: enlarge) }
-            let drawn = try await benchmark.drawingScore(drawings, name: "method\(number)", enlarge: enlarge)
-            (row.drawingsPSNR, row.flat, row.flatDeviation, row.stepWidth) = (drawn.psnr, drawn.flat, drawn.deviation, drawn.step)
-            if let photographs {
-                row.set14 = try await Benchmark(scale: scale).measure(PictureFolder.pictures(in: photographs), load: PictureFolder.load, enlarge: enlarge).psnrY
+            do {
+                var row = Report.Row(method: method.name, scores: try await benchmark.score(lines, name: "method\(number)", enlarge: enlarge))
+                if let words { (row.wordsRight, row.words) = try await benchmark.wordsRead(in: words, name: "method\(number)", enlarge: enlarge) }
+                let drawn = try await benchmark.drawingScore(drawings, name: "method\(number)", enlarge: enlarge)
+                (row.drawingsPSNR, row.flat, row.flatDeviation, row.stepWidth) = (drawn.psnr, drawn.flat, drawn.deviation, drawn.step)
+                if let photographs {
+                    row.set14 = try await Benchmark(scale: scale).measure(PictureFolder.pictures(in: photographs), load: PictureFolder.load, enlarge: enlarge).psnrY
+                }
+                report.rows.append(row)
+            } catch let error as AcuityError where error.code == .health {
+                // A method that ruins one of the pictures has no figures; the others have theirs.
+                report.refused[method.name] = error.message
             }
-            report.rows.append(row)
         }
         if json {
             let encoder = JSONEncoder()
@@ -146,6 +151,8 @@ struct EvaluateTextCommand: AsyncParsableCommand {
         let fonts: Int
         let heldOut: Bool
         var rows: [Row] = []
+        /// Methods whose result failed the health check on one of the pictures, and what it said.
+        var refused: [String: String] = [:]
 
         var text: String {
             func cell(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
@@ -163,6 +170,7 @@ struct EvaluateTextCommand: AsyncParsableCommand {
                 ]
                 result.append(row.method + String(repeating: " ", count: width - row.method.count) + zip(head, cells).map { cell($1, max($0.count, 8) + 2) }.joined())
             }
+            result += refused.sorted { $0.key < $1.key }.map { "\($0): no figures: \($1)" }
             return result.joined(separator: "\n")
         }
     }

@@ -106,7 +106,25 @@ private let canReadText: Bool = reader?.languages.contains("eng") == true && Tex
         #expect(rows.compactMap { $0["method"] as? String } == ["ground truth", "nearest", "lanczos3"] && object["lines"] as? Int == 6)
         #expect((rows[0]["error_rate"] as? Double ?? 1) < 0.2 && rows[1]["flat"] as? Double == 1)
         #expect(abs((rows[1]["step_width"] as? Double ?? 0) - 0.8) < 0.02 && rows[2]["set14"] == nil)
-        #expect(folder.listing.isEmpty)
+        #expect(object["refused"] as? [String: String] == [:] && folder.listing.isEmpty)
         #expect(try Command.run(["evaluate-text", "-s", "9"], in: folder.url).status == 2)
+    }
+
+    /// What ruins the pictures has no figures, and takes nobody else's away.
+    @Test(.enabled(if: canReadText, "needs tesseract-ocr with English and a libvips that draws text")) func evaluationOfARuinousModel() throws {
+        let shipped = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Models/fast-x2.safetensors").standardizedFileURL
+        let weights = try Checkpoint.load(path: shipped.path).weights
+        var writer = SafetensorsWriter(metadata: ["scale": "2"])
+        for (key, tensor) in weights {
+            var tensor = tensor
+            if key.hasSuffix(".bias"), tensor.shape == [12] { for index in tensor.values.indices { tensor.values[index] -= 0.5 } }
+            try writer.add(key, tensor)
+        }
+        try folder.write(writer.data(), "ruin.safetensors")
+        let arguments = ["evaluate-text", "-s", "2", "-n", "ruin.safetensors", "-n", "nearest", "--lines", "4", "--drawings", "3", "--data", "none"]
+        let run = try Command.run(arguments, in: folder.url)
+        let lines = run.output.split(separator: "\n")
+        #expect(run.status == 0 && lines.contains { $0.hasPrefix("nearest ") }, "\(run.errors)")
+        #expect(lines.last?.hasPrefix("ruin.safetensors: no figures: ruin") == true, "\(run.output)")
     }
 }
