@@ -7,7 +7,7 @@ extension Upscaler {
     /// The enlarged picture, with its alpha, profile and metadata.
     ///
     /// Colour under fully transparent pixels is first replaced by what surrounds it, so that no dark or bright rim
-    /// appears; alpha is enlarged to the same size by a filter that does not ripple.
+    /// appears; alpha is enlarged beside it, as ``upscale(opacity:progress:)`` says.
     /// - Parameter progress: the finished fraction, 0…1, from any thread.
     /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
     public func upscale(
@@ -17,10 +17,10 @@ extension Upscaler {
         // few pixels that this concerns are left to what is near them in one copy.
         let visible = picture.alpha.map { picture.pixels.bled(under: $0) } ?? picture.pixels
         var result = picture
-        result.pixels = try await upscale(visible, progress: progress)
-        result.alpha = try picture.alpha.map {
-            try alphaResampling.resize($0, width: result.pixels.width, height: result.pixels.height, edges: isSeamless ? .wrapped : .mirrored)
-        }
+        // Alpha costs as much as colour, unless it says the same everywhere.
+        let share = picture.alpha.map { $0.isUniform ? 0 : 0.5 } ?? 0
+        result.pixels = try await upscale(visible) { progress($0 * (1 - share)) }
+        if let alpha = picture.alpha { result.alpha = try await upscale(opacity: alpha) { progress(1 - share + $0 * share) } }
         return result
     }
 
@@ -48,12 +48,6 @@ extension Upscaler {
         }
         progress(1)
         return result
-    }
-
-    /// Bicubic's single lobe is clipped away, whereas Lanczos would leave a faint second contour outside the first.
-    var alphaResampling: Resampling {
-        guard case .resampling(let resampling) = method else { return .bicubic }
-        return resampling == .lanczos3 ? .bicubic : resampling
     }
 }
 

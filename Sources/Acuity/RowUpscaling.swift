@@ -30,7 +30,8 @@ extension Upscaler {
         let writer = try PictureRowsWriter(to: path, like: strips.first, size: size, options: options)
         try await begin()
         let colour = try await upscale(rows: strips.colour, progress: progress)
-        let alpha = strips.alpha.map { RowsAtWill(ResizedRows($0, by: alphaResampling, width: size.width, height: size.height, depth: $0.depth)) }
+        var alpha: RowsAtWill?
+        if let rows = strips.alpha { alpha = RowsAtWill(try await upscale(opacityRows: rows)) }
         while let strip = try await colour.next() { try await writer.append(strip, alpha: alpha?.next(strip.height)) }
         return (try await writer.finish(), strips.middle)
     }

@@ -29,6 +29,7 @@ final class NetworkRows: RowSource {
     private let source: any RowSource
     private var window: RowWindow
     private let models: NetworkModels
+    private let layer: Layer
     private let scale: Int
     private let frame: Int
     /// Tiles of one row each, what they look at of the picture, and what they give of it.
@@ -39,8 +40,12 @@ final class NetworkRows: RowSource {
     private let progress: @Sendable (Double) -> Void
 
     /// - Parameter progress: the finished fraction, 0…1, from any thread.
-    init(_ source: any RowSource, models: NetworkModels, tiling: FramedTiling, depth: PixelBuffer.Depth, progress: @escaping @Sendable (Double) -> Void) {
+    init(
+        _ source: any RowSource, _ layer: Layer, models: NetworkModels, tiling: FramedTiling, depth: PixelBuffer.Depth,
+        progress: @escaping @Sendable (Double) -> Void
+    ) {
         self.source = source
+        self.layer = layer
         self.models = models
         self.depth = depth
         self.progress = progress
@@ -90,9 +95,12 @@ final class NetworkRows: RowSource {
                     region.x -= frame
                     region.y -= frame
                     let kept = Region(x: left - tile.input.x, y: core.lowerBound + frame - tile.input.y, width: right - left, height: core.count)
-                    let enlarged = try await models.enlarge(
-                        window.mirroredRaster(of: region), keeping: kept, depth: depth, at: (left - frame, core.lowerBound)
-                    ) { progress((start + $0 * share) / work) }
+                    let seen = window.mirroredRaster(of: region)
+                    let report: @Sendable (Double) -> Void = { progress((start + $0 * share) / work) }
+                    let enlarged = switch layer {
+                    case .colour: try await models.enlarge(seen, keeping: kept, depth: depth, at: (left - frame, core.lowerBound), progress: report)
+                    case .opacity: try await models.enlarge(opacity: seen, keeping: kept, depth: depth, progress: report)
+                    }
                     result.paste(enlarged, x: (left - frame) * scale)
                 }
                 account(for: tile)

@@ -166,6 +166,12 @@ public struct PixelBuffer: Sendable, Equatable {
         return PixelBuffer(width: width + 2 * margin, height: height + 2 * margin, channels: channels, depth: depth, bytes: result)
     }
 
+    /// Whether all samples are the same.
+    package var isUniform: Bool {
+        let step = depth.bytes
+        return bytes.withUnsafeBytes { all in all.indices.dropFirst(step).allSatisfy { all[$0] == all[$0 - step] } }
+    }
+
     /// Direct access to the samples' bytes, for decoders and encoders.
     public mutating func withUnsafeMutableBytes<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
         try bytes.withUnsafeMutableBytes(body)

@@ -108,13 +108,30 @@ public struct Upscaler: Sendable {
     public func upscale(
         _ pixels: PixelBuffer, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> PixelBuffer {
-        let result = if isSeamless {
-            try await enlargedSeamlessly(pixels, progress: progress)
-        } else {
-            try await enlarged(BufferRows(pixels), coreRows: nil, progress: progress).collect()
-        }
+        let result = try await enlarged(pixels, .colour, progress: progress)
         progress(1)
         return result
+    }
+
+    /// A picture's opacity at the size of the enlarged picture, with the same depth.
+    ///
+    /// By the networks that enlarge the colour, unless their card says that they invent (`gan`); where a pixel and its eight neighbours are
+    /// alike it stays exactly what it is. Otherwise by a filter that does not ripple.
+    /// - Parameters:
+    ///   - opacity: one channel.
+    ///   - progress: the finished fraction, 0…1, from any thread.
+    /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
+    public func upscale(
+        opacity: PixelBuffer, progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) async throws -> PixelBuffer {
+        let result = try await enlarged(opacity, .opacity, progress: progress)
+        progress(1)
+        return result
+    }
+
+    private func enlarged(_ pixels: PixelBuffer, _ layer: Layer, progress: @escaping @Sendable (Double) -> Void) async throws -> PixelBuffer {
+        if isSeamless { return try await enlargedSeamlessly(pixels, layer, progress: progress) }
+        return try await enlarged(BufferRows(pixels), layer, coreRows: nil, progress: progress).collect()
     }
 
     /// The enlarged picture's rows, made as they are asked for; memory grows with the width of the picture, not with its height.
@@ -129,32 +146,40 @@ public struct Upscaler: Sendable {
         rows: any RowSource, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> any RowSource {
         precondition(!isSeamless, "a seamless texture is enlarged as a whole")
-        return try await enlarged(rows, coreRows: Upscaler.stripRows, progress: progress)
+        return try await enlarged(rows, .colour, coreRows: Upscaler.stripRows, progress: progress)
+    }
+
+    /// The same samples as from ``upscale(opacity:progress:)``, made as they are asked for.
+    /// - Throws: ``AcuityError``, as the strips do.
+    public func upscale(opacityRows rows: any RowSource) async throws -> any RowSource {
+        precondition(!isSeamless, "a seamless texture is enlarged as a whole")
+        return try await enlarged(rows, .opacity, coreRows: Upscaler.stripRows) { _ in }
     }
 
     /// - Parameter coreRows: of the network's tiles, at most; `nil` for tiles of any height.
     private func enlarged(
-        _ rows: any RowSource, coreRows: Int?, progress: @escaping @Sendable (Double) -> Void
+        _ rows: any RowSource, _ layer: Layer, coreRows: Int?, progress: @escaping @Sendable (Double) -> Void
     ) async throws -> any RowSource {
         let (width, height) = try outputSize(width: rows.width, height: rows.height)
         let depth = rows.depth
+        let resampling = resampling(of: layer)
         guard rows.channels == 1 || rows.channels == 3 else {
             throw AcuityError(.image, "\(rows.channels) channels: only grey and RGB pictures can be enlarged")
         }
-        guard let prepared, case .network(_, let models) = method else {
+        guard let prepared, let models = networks(for: layer) else {
             return ResizedRows(rows, by: resampling, width: width, height: height, depth: depth, progress: progress)
         }
 
         let passes = try self.passes(from: (rows.width, rows.height), to: (width, height), with: models)
         let work = WorkDone(passes, last: (width, height), progress)
-        let result = try await run(passes, of: prepared, on: rows, coreRows: coreRows, towards: (width, height), work)
+        let result = try await run(passes, of: prepared, on: rows, layer, coreRows: coreRows, towards: (width, height), work)
         guard (result.width, result.height) != (width, height) || result.depth != depth else { return result }
-        return ResizedRows(result, by: .lanczos3, width: width, height: height, depth: depth) { work.report(passes.count, $0) }
+        return ResizedRows(result, by: resampling, width: width, height: height, depth: depth) { work.report(passes.count, $0) }
     }
 
     /// The picture after some passes.
     private func run(
-        _ passes: [Pass], of models: PreparedModels, on rows: any RowSource, coreRows: Int?, towards size: (width: Int, height: Int), _ work: WorkDone
+        _ passes: [Pass], of models: PreparedModels, on rows: any RowSource, _ layer: Layer, coreRows: Int?, towards size: (width: Int, height: Int), _ work: WorkDone
     ) async throws -> any RowSource {
         var current = rows
         for (index, pass) in passes.enumerated() {
@@ -163,23 +188,25 @@ public struct Upscaler: Sendable {
             let isLarge = pass.width * pass.scale >= size.width && pass.height * pass.scale >= size.height
             let depth = isLarge ? rows.depth : .sixteen
             let tiling = tiling(of: network.network, width: current.width, height: current.height, coreRows: coreRows)
-            if locksColour {
+            if locksColour, layer == .colour {
                 let input = MeasuredRows(current, block: ColourLock.block)
-                let result = NetworkRows(input, models: network, tiling: tiling, depth: .sixteen) { work.report(index, $0) }
+                let result = NetworkRows(input, layer, models: network, tiling: tiling, depth: .sixteen) { work.report(index, $0) }
                 current = ColourLockedRows(result, like: input, scale: pass.scale, depth: depth)
             } else {
-                current = NetworkRows(current, models: network, tiling: tiling, depth: depth) { work.report(index, $0) }
+                current = NetworkRows(current, layer, models: network, tiling: tiling, depth: depth) { work.report(index, $0) }
             }
         }
         return current
     }
 
     /// A texture enlarged so that its copies still fit side by side: networks see the opposite side beyond every edge.
-    private func enlargedSeamlessly(_ pixels: PixelBuffer, progress: @escaping @Sendable (Double) -> Void) async throws -> PixelBuffer {
+    private func enlargedSeamlessly(
+        _ pixels: PixelBuffer, _ layer: Layer, progress: @escaping @Sendable (Double) -> Void
+    ) async throws -> PixelBuffer {
         let (width, height) = try outputSize(width: pixels.width, height: pixels.height)
         var current = pixels
         var passes: [Pass] = []
-        if let prepared, case .network(_, let models) = method {
+        if let prepared, let models = networks(for: layer) {
             passes = try self.passes(from: (pixels.width, pixels.height), to: (width, height), with: models)
             // What all passes look at together, in pixels of the first one's input; the colour lock looks two blocks far.
             var (margin, scale) = (0.0, 1)
@@ -192,17 +219,28 @@ public struct Upscaler: Sendable {
                 let around = Int(margin.rounded(.up))
                 let padded = BufferRows(pixels.wrapped(by: around))
                 let work = WorkDone(passes, last: (width, height), progress)
-                let result = try await run(passes, of: prepared, on: padded, coreRows: nil, towards: (width, height), work).collect()
+                let result = try await run(passes, of: prepared, on: padded, layer, coreRows: nil, towards: (width, height), work).collect()
                 current = result.cropped(to: Region(x: around * scale, y: around * scale, width: pixels.width * scale, height: pixels.height * scale))
             }
         }
         guard (current.width, current.height) != (width, height) || current.depth != pixels.depth else { return current }
-        return try resampling.resize(current, width: width, height: height, depth: pixels.depth, edges: .wrapped)
+        return try resampling(of: layer).resize(current, width: width, height: height, depth: pixels.depth, edges: .wrapped)
     }
 
     /// The classical method that changes sizes here: the chosen one, or Lanczos beside a network.
     public var resampling: Resampling {
         if case .resampling(let resampling) = method { resampling } else { .lanczos3 }
+    }
+
+    /// Bicubic's single lobe is clipped away in opacity, whereas Lanczos would leave a faint second contour outside the first.
+    private func resampling(of layer: Layer) -> Resampling {
+        layer == .opacity && resampling == .lanczos3 ? .bicubic : resampling
+    }
+
+    /// The networks that enlarge this; `nil` where a filter does.
+    private func networks(for layer: Layer) -> [Int: Model]? {
+        guard case .network(_, let models) = method else { return nil }
+        return layer == .opacity && models.values.contains { $0.card?.profile == "gan" } ? nil : models
     }
 
     // MARK: - Passes

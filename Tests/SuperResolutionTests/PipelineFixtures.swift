@@ -59,7 +59,7 @@ private struct NaiveModel: PreparedModel {
         }
         switch precision == .fp32 ? engine.fault.fp32 : engine.fault.bf16 {
         case .none: break
-        case .notANumber: result.samples[result.samples.count / 2 + result.stride / 2] = .infinity  // In the middle.
+        case .notANumber: result.samples[result.height / 2 * result.stride + result.stride / 2] = .infinity  // In the middle.
         case .black: result = Raster(width: result.width, height: result.height, channels: result.channels)
         case .drift: for i in result.samples.indices where i % result.channels == 0 { result.samples[i] += 0.3 }
         case .noise: result.samples.reverse()

@@ -299,12 +299,16 @@ package final class Batch: Sendable {
         let decoded = before * max(header.channels, channels) * max(header.bytesPerSample, depth)
         let input = before * (channels + alpha) * depth
         let output = after * (channels + alpha) * depth
-        let enlarging = try upscaler.memory(width: header.width, height: header.height, channels: channels, depth: depth)
+        func enlarging(_ channels: Int) throws -> Int {
+            try upscaler.memory(width: header.width, height: header.height, channels: channels, depth: depth)
+        }
         // Decoders hold the file's samples and what is made of them, floats once more; enlarging holds all pictures, before
         // and after; encoders hold colour and alpha apart and together, frames once more, CMYK beside RGB.
         let copies = 2 + alpha + (header.frames > 1 ? 1 : 0) + (header.isCMYK ? 2 : 0)
         let others = header.frames > 1 ? output : alpha * output
-        return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + enlarging + others, input + copies * output), false)
+        // Opacity follows colour, whose result waits.
+        let opacity = alpha > 0 ? try size.width * size.height * channels * depth + enlarging(1) : 0
+        return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + max(try enlarging(channels), opacity) + others, input + copies * output), false)
     }
 
     /// The pictures of the file, once its output may be written.
