@@ -42,6 +42,7 @@ let package = Package(
         .target(name: "CTorch", exclude: ["plugin"], cSettings: [.treatAllWarnings(as: .error)]),
         .target(name: "CModels", cSettings: [.treatAllWarnings(as: .error)]),
         .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"]), .brew(["vips"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // Adapters: own the C handles.
@@ -51,7 +52,7 @@ let package = Package(
         tests("TorchEngine", ["SuperResolution", "NativeEngine", "Imaging"]),
         target("Hashing", [.target(name: "CCrypto", condition: .when(platforms: [.linux]))]),
         tests("Hashing", []),
-        target("Imaging", ["SuperResolution", "Hashing", "CVips"]),
+        target("Imaging", ["SuperResolution", "Hashing", "CVips", "CJPEG"]),
         tests("Imaging", ["SuperResolution", "Acuity"]),
 
         // Compose.

@@ -8,10 +8,12 @@ extension Upscaler {
     ///
     /// Colour under fully transparent pixels is first replaced by what surrounds it, so that no dark or bright rim
     /// appears; alpha is enlarged beside it, as ``upscale(opacity:progress:)`` says.
-    /// - Parameter progress: the finished fraction, 0…1, from any thread.
+    /// - Parameters:
+    ///   - file: the JPEG file that the picture was read from: where ``locksJPEG`` says so and the size stays, the result keeps to it.
+    ///   - progress: the finished fraction, 0…1, from any thread.
     /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
     public func upscale(
-        _ picture: Picture, progress: @escaping @Sendable (Double) -> Void = { _ in }
+        _ picture: Picture, of file: JPEGCoefficients? = nil, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> Picture {
         // Where copies of a texture lie side by side, what is transparent at an edge is surrounded by the other edge too; the
         // few pixels that this concerns are left to what is near them in one copy.
@@ -20,16 +22,21 @@ extension Upscaler {
         // Alpha costs as much as colour, unless it says the same everywhere.
         let share = picture.alpha.map { $0.isUniform ? 0 : 0.5 } ?? 0
         result.pixels = try await upscale(visible) { progress($0 * (1 - share)) }
+        if let file, locksJPEG, (result.width, result.height) == (picture.width, picture.height) {
+            result.pixels = result.pixels.held(to: file, like: picture.pixels)
+        }
         if let alpha = picture.alpha { result.alpha = try await upscale(opacity: alpha) { progress(1 - share + $0 * share) } }
         return result
     }
 
     /// All pictures of a file, one after the other.
-    /// - Parameter progress: the finished fraction, 0…1, from any thread.
+    /// - Parameters:
+    ///   - file: as for one picture.
+    ///   - progress: the finished fraction, 0…1, from any thread.
     /// - Throws: ``AcuityError``, `.image` where all of them together would have too many pixels; `CancellationError`
     ///   when the task is cancelled.
     public func upscale(
-        _ sequence: PictureSequence, progress: @escaping @Sendable (Double) -> Void = { _ in }
+        _ sequence: PictureSequence, of file: JPEGCoefficients? = nil, progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> PictureSequence {
         let (width, height) = try outputSize(width: sequence.width, height: sequence.height)
         let count = sequence.pictures.count
@@ -43,11 +50,20 @@ extension Upscaler {
             if let before, before.pixels == now.pixels, before.alpha == now.alpha {
                 result.pictures[index] = result.pictures[index - 1]
             } else {
-                result.pictures[index] = try await upscale(now) { progress((Double(index) + $0) / Double(count)) }
+                result.pictures[index] = try await upscale(now, of: file) { progress((Double(index) + $0) / Double(count)) }
             }
         }
         progress(1)
         return result
+    }
+}
+
+extension Upscaler {
+    /// Whether a file's coefficients have a say in what becomes of it.
+    package func isHeld(_ header: PictureHeader) throws -> Bool {
+        let size = try outputSize(width: header.width, height: header.height)
+        let bytes = header.width * header.height * header.channels * MemoryLayout<Int16>.size
+        return locksJPEG && header.format == .jpeg && size == (header.width, header.height) && bytes <= JPEGCoefficients.most
     }
 }
 

@@ -11,7 +11,7 @@ extension Upscaler {
     /// Whether a file should be enlarged row by row: large, and in formats that are read and written so.
     package func goesByRows(_ header: PictureHeader, to format: ImageFormat, options: Picture.WritingOptions) throws -> Bool {
         let size = try outputSize(width: header.width, height: header.height)
-        return header.frames == 1 && !isSeamless && size.width * size.height >= Self.manyPixels && header.format.isReadByRows
+        return try header.frames == 1 && !isSeamless && !isHeld(header) && size.width * size.height >= Self.manyPixels && header.format.isReadByRows
             && PictureRowsWriter.writes(format, options)
     }
 

@@ -7,6 +7,7 @@ import Foundation
 import Hashing
 import Imaging
 import SuperResolution
+import Synchronization
 import Training
 
 struct EvaluateCommand: AsyncParsableCommand {
@@ -58,6 +59,9 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
     var strength: Double?
 
+    @Flag(inversion: .prefixedNo, help: "As with acuity upscale, where --jpeg made the small pictures.")
+    var jpegLock: Bool?
+
     @Option(help: ArgumentHelp(
         "Also the perceptual distance (LPIPS without its learned weights) by the features of SqueezeNet 1.0 or VGG-19, a weights file with torchvision's keys. Needs libtorch.",
         valueName: "weights"))
@@ -83,13 +87,14 @@ struct EvaluateCommand: AsyncParsableCommand {
         if let jpeg, !(1...100).contains(jpeg) { throw AcuityError(.usage, "jpeg \(jpeg): must lie between 1 and 100") }
         if let noise, !(0...255).contains(noise) { throw AcuityError(.usage, "noise \(noise): must lie between 0 and 255") }
         if let photons, !(0.1...1e6).contains(photons) { throw AcuityError(.usage, "photons \(photons): must lie between 0.1 and 1000000") }
+        let file = LastJPEG()
         let benchmark = try Benchmark(scale: scale, reduce: try degraded(), damage: { [photons, noise, jpeg] low in
             let counted = photons.map { low.counted(photons: $0) } ?? low
             let noisy = noise.map { counted.noisy(sigma: $0) } ?? counted
-            return try jpeg.map { try noisy.compressed(quality: $0) } ?? noisy
+            return try jpeg.map { try file.compress(noisy, quality: $0) } ?? noisy
         })
         if let threads, !(1...1024).contains(threads) { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
-        let upscaler = try Upscaler(.named(model, strength: strength, threads: threads), target: .factor(Double(scale)))
+        let upscaler = try Upscaler(.named(model, strength: strength, threads: threads), target: .factor(Double(scale)), locksJPEG: jpegLock)
         let pictures = try PictureFolder.pictures(in: folder)
         // Packing the weights happens once and is not part of the speed.
         _ = try await upscaler.upscale(PixelBuffer(Raster(width: 16, height: 16, channels: 3), depth: .eight))
@@ -98,7 +103,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         if let artefacts { try FileManager.default.createDirectory(atPath: artefacts, withIntermediateDirectories: true) }
         var further = Further()
         var (results, truths) = ([Raster](), [Raster]())
-        let scores = try await benchmark.measure(pictures, load: PictureFolder.load, enlarge: upscaler.enlarging(depth: .eight)) { outcome in
+        let scores = try await benchmark.measure(pictures, load: PictureFolder.load, enlarge: file.holding(upscaler, upscaler.enlarging(depth: .eight))) { outcome in
             if let distance {
                 let value = try distance(outcome.result, outcome.pair.truth, border: scale)
                 further.distance = (further.distance ?? 0) + value / Double(pictures.count)
@@ -195,15 +200,42 @@ struct EvaluateCommand: AsyncParsableCommand {
     }
 }
 
-extension Raster {
-    /// Through a JPEG file and back, as cameras and sites write them: libjpeg's, colours halved (4:2:0).
+/// The JPEG file that a picture went through last: what users have, beside the picture that it holds.
+final class LastJPEG: Sendable {
+    private let file = Mutex<(bytes: [UInt8], pixels: PixelBuffer)?>(nil)
+
+    /// The picture through a JPEG file and back, as cameras and sites write them: libjpeg's, colours halved (4:2:0).
     /// - Parameter quality: 1…100.
-    func compressed(quality: Int) throws -> Raster {
+    func compress(_ picture: Raster, quality: Int) throws -> Raster {
+        let bytes = try picture.jpeg(quality: quality)
+        let pixels = try Picture(data: bytes, colour: .sRGB).pixels
+        file.withLock { $0 = (bytes, pixels) }
+        return pixels.raster
+    }
+
+    /// What users get: with the file beside it, where the upscaler keeps to it.
+    func holding(_ upscaler: Upscaler, _ enlarge: @escaping Enlarging) -> Enlarging {
+        { [self] low in
+            let result = try await enlarge(low)
+            guard upscaler.locksJPEG, result.width == low.width, let file = file.withLock({ $0 }), file.pixels == PixelBuffer(low, depth: .eight),
+                let coefficients = JPEGCoefficients(data: file.bytes)
+            else { return result }
+            return PixelBuffer(result, depth: .sixteen).held(to: coefficients, like: PixelBuffer(low, depth: .sixteen)).raster
+        }
+    }
+}
+
+extension Raster {
+    /// As a JPEG file of cameras and sites: libjpeg's, colours halved (4:2:0).
+    fileprivate func jpeg(quality: Int) throws -> [UInt8] {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("acuity-\(UUID().uuidString).jpg").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         var options = Picture.WritingOptions(quality: quality)
         options.subsampling = .half
         try Picture(pixels: PixelBuffer(self, depth: .eight)).write(to: path, options: options)
-        return try Picture(contentsOf: path, colour: .sRGB).pixels.raster
+        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
     }
+
+    /// Through such a file and back.
+    func compressed(quality: Int) throws -> Raster { try Picture(data: jpeg(quality: quality), colour: .sRGB).pixels.raster }
 }

@@ -121,12 +121,13 @@ struct ReleaseCommand: AsyncParsableCommand {
         let stem = Release.stem(name: name, scale: scale)
         let model = try Model(checkpoint: Checkpoint(file, name: stem), name: name)
 
-        let pixels = try enlarging(model)
+        let jpeg = LastJPEG()
+        let pixels = try enlarging(model, of: jpeg)
         let gate = ReleaseGate(ReleaseProfile(profile, scale: scale))
         let (held, real) = (try pictureSets(["Set5", "Set14", "BSD100"]), try pictureSets(["RealSRSet", "RealESRGAN_inputs"]))
         let contaminated = try trainedOn(metadata, sets: held + real)
         var findings = try await gate.measure(
-            scale: scale, sets: held, real: real, damages: Self.damages, load: PictureFolder.load, enlarge: pixels, exact: enlarging(model, precision: .fp32), shipped: shippedEnlarging(stem, scale: scale),
+            scale: scale, sets: held, real: real, damages: Self.damages(jpeg), load: PictureFolder.load, enlarge: pixels, exact: enlarging(model, precision: .fp32), shipped: shippedEnlarging(stem, scale: scale, of: jpeg),
             progress: { report("measuring: \($0)") })
         if let tesseract { findings += try await gate.profile.readings(scale: scale, enlarge: try enlarging(model, depth: .eight), tesseract: tesseract) { report("measuring: \($0)") } }
         var shortcomings = gate.shortcomings(of: findings, shipped: shipped, trainedOn: contaminated)
@@ -159,9 +160,10 @@ struct ReleaseCommand: AsyncParsableCommand {
     }
 
     /// What a restorer has to undo: JPEG as libjpeg writes it (4:2:0) by its quality, Gaussian noise by its deviation in levels of 255.
-    private static let damages =
-        [10, 30, 50, 75, 90].map { quality in ReleaseGate.Damage(name: "JPEG \(quality)") { try $0.compressed(quality: quality) } }
+    private static func damages(_ file: LastJPEG) -> [ReleaseGate.Damage] {
+        [10, 30, 50, 75, 90].map { quality in ReleaseGate.Damage(name: "JPEG \(quality)") { try file.compress($0, quality: quality) } }
         + [10, 25, 50].map { sigma in ReleaseGate.Damage(name: "noise \(sigma)") { $0.noisy(sigma: Float(sigma)) } }
+    }
 
     /// What `--json` prints.
     private struct Verdict: Encodable {
@@ -184,19 +186,21 @@ struct ReleaseCommand: AsyncParsableCommand {
     }
 
     /// The pipeline as it will be with the card that the model is to have.
-    private func enlarging(_ model: Model, depth: PixelBuffer.Depth = .sixteen, precision: Precision? = nil) throws -> Enlarging {
+    /// - Parameter file: what pictures may have come from.
+    private func enlarging(_ model: Model, of file: LastJPEG? = nil, depth: PixelBuffer.Depth = .sixteen, precision: Precision? = nil) throws -> Enlarging {
         let scale = model.network.scale
-        return try Upscaler(
+        let upscaler = try Upscaler(
             .network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), precision: precision,
-            locksColour: profile == .restore || profile == .gan
-        ).enlarging(depth: depth)
+            locksColour: profile == .restore || profile == .gan, locksJPEG: profile == .restore)
+        let enlarge = upscaler.enlarging(depth: depth)
+        return file?.holding(upscaler, enlarge) ?? enlarge
     }
 
     /// The model that would be replaced, to compare speeds; nil when there is none.
-    private func shippedEnlarging(_ stem: String, scale: Int) throws -> Enlarging? {
+    private func shippedEnlarging(_ stem: String, scale: Int, of file: LastJPEG) throws -> Enlarging? {
         let path = "\(models)/\(stem).safetensors"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        return try enlarging(Model(checkpoint: Checkpoint.load(path: path), name: name, scale: scale))
+        return try enlarging(Model(checkpoint: Checkpoint.load(path: path), name: name, scale: scale), of: file)
     }
 
     private func pictureSets(_ names: [String]) throws -> [ReleaseGate.PictureSet] {

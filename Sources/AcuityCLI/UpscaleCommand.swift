@@ -114,6 +114,10 @@ struct UpscaleCommand: AsyncParsableCommand {
         "Tie local mean colours to the input's. Default: for models trained to invent, and for weights files."))
     var colorLock: Bool?
 
+    @Flag(inversion: .prefixedNo, help: ArgumentHelp(
+        "Where a JPEG is cleaned at its own size: keep to what the file says. Default: for models trained to restore."))
+    var jpegLock: Bool?
+
     @Flag(help: "For textures laid side by side: every edge continues at the opposite one.")
     var seamless = false
 
@@ -168,7 +172,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         return try Upscaler(
             .named(model, strength: strength, threads: threads), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
-            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), isSeamless: seamless)
+            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), locksJPEG: jpegLock, isSeamless: seamless)
     }
 
     private func box(_ text: String) throws -> Upscaler.Target {

@@ -81,6 +81,9 @@ final class PictureFile {
         }
     }
 
+    /// EXIF's, 1…8.
+    func orientation() throws -> Int { try named { try open("").integer("orientation") ?? 1 } }
+
     /// Errors name the file.
     func named<Result>(_ body: () throws -> Result) throws -> Result {
         do {

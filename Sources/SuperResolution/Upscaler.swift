@@ -38,16 +38,20 @@ public struct Upscaler: Sendable {
     public let precision: Precision?
     /// Whether local mean colours are tied to the input's; see ``ColourLock``.
     public let locksColour: Bool
+    /// Whether a picture that is cleaned at its own size is held to its JPEG file, where it comes from one.
+    public let locksJPEG: Bool
     /// Whether pictures are textures whose copies are laid side by side: beyond each edge lies the opposite one.
     public let isSeamless: Bool
     /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
     public let maximumPixels: Int
     private let prepared: PreparedModels?
 
-    /// - Parameter locksColour: by default for networks whose card says that they invent (`restore` and `gan`).
+    /// - Parameters:
+    ///   - locksColour: by default for networks whose card says that they invent (`restore` and `gan`).
+    ///   - locksJPEG: by default for those whose card says that they restore.
     /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
     public init(
-        _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil,
+        _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil, locksJPEG: Bool? = nil,
         isSeamless: Bool = false, maximumPixels: Int = 1 << 30
     ) throws {
         switch target {
@@ -67,9 +71,11 @@ public struct Upscaler: Sendable {
             guard !models.isEmpty else { throw AcuityError(.usage, "no model is given") }
             prepared = PreparedModels(engine: engine, models: models)
             self.locksColour = locksColour ?? models.values.contains(where: \.mayShiftColours)
+            self.locksJPEG = locksJPEG ?? models.values.contains { $0.card?.profile == "restore" }
         } else {
             prepared = nil
             self.locksColour = false
+            self.locksJPEG = false
         }
         self.method = method
         self.target = target

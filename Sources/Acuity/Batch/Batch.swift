@@ -89,6 +89,7 @@ package final class Batch: Sendable {
         }
         if let precision = options.upscaler.precision { settings["precision"] = precision.rawValue }
         if options.upscaler.locksColour { settings["colour lock"] = "yes" }
+        if options.upscaler.locksJPEG { settings["JPEG lock"] = "yes" }
         if options.upscaler.isSeamless { settings["seamless"] = "yes" }
         if options.outputs.keepsFormat { settings["format"] = "same" }
         if let format = options.outputs.format { settings["format"] = format.rawValue }
@@ -231,15 +232,16 @@ package final class Batch: Sendable {
         let clock = ContinuousClock()
         guard !isStopped else { return nil }
         let start = clock.now
-        let (sequence, advice) = try await onFileThread {
+        let (sequence, file, advice) = try await onFileThread {
             let sequence = try self.read(work)
-            return (sequence, try self.advice(on: sequence.pictures[0].pixels, (sequence.width, sequence.height), sequence.format, work))
+            let file = try self.upscaler.isHeld(PictureHeader(contentsOf: work.input)) ? JPEGCoefficients(contentsOf: work.input) : nil
+            return (sequence, file, try self.advice(on: sequence.pictures[0].pixels, (sequence.width, sequence.height), sequence.format, work))
         }
         let enlarged: (record: BatchRecord, result: PictureSequence)? = try await network.holding(1) {
             guard !isStopped else { return nil }
             var record = try await onFileThread { try self.begin(record, work) }
             let read = clock.now
-            let result = try await upscaler.upscale(sequence) { course.advance(work.index, $0) }
+            let result = try await upscaler.upscale(sequence, of: file) { course.advance(work.index, $0) }
             record.secondsEnlarging = (clock.now - read) / .seconds(1)
             (record.width, record.height, record.model) = (result.width, result.height, options.outputs.model)
             return (record, result)
@@ -306,9 +308,11 @@ package final class Batch: Sendable {
         // and after; encoders hold colour and alpha apart and together, frames once more, CMYK beside RGB.
         let copies = 2 + alpha + (header.frames > 1 ? 1 : 0) + (header.isCMYK ? 2 : 0)
         let others = header.frames > 1 ? output : alpha * output
+        // Coefficients of 16 bits, and the pictures turned as the file has them.
+        let held = try upscaler.isHeld(header) ? before * channels * 2 + 2 * output : 0
         // Opacity follows colour, whose result waits.
         let opacity = alpha > 0 ? try size.width * size.height * channels * depth + enlarging(1) : 0
-        return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + max(try enlarging(channels), opacity) + others, input + copies * output), false)
+        return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + max(try enlarging(channels), opacity, held) + others, input + copies * output), false)
     }
 
     /// The pictures of the file, once its output may be written.
