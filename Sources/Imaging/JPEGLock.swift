@@ -43,6 +43,7 @@ struct JPEGBlocks {
     private let down: Int
     /// Pixels per row, filled up to whole units.
     private let width: Int
+    private let transform = Transform()
     private var unitRows: Int { (file.height + 8 * down - 1) / (8 * down) }
 
     init(_ file: JPEGCoefficients) {
@@ -69,7 +70,7 @@ struct JPEGBlocks {
         visit(picture, components: 0..<1) { component, place, transform in
             let step = file.components[component].steps[0]
             count += 1
-            if abs(transform[0][0] - Float(file.components[component].values[place]) * step) > step / 2 + 8 { off += 1 }
+            if abs(transform[0] - Float(file.components[component].values[place]) * step) > step / 2 + 8 { off += 1 }
         }
         return 20 * off <= count
     }
@@ -80,27 +81,40 @@ struct JPEGBlocks {
         visit(picture, components: 0..<1) { component, place, transform in
             let component = file.components[component]
             count += 64
-            for v in 0..<8 {
-                for u in 0..<8 {
-                    let (step, value) = (component.steps[8 * v + u], Float(component.values[place + 8 * v + u]))
-                    if abs(transform[v][u] - value * step) > step / 2 + Self.rounding { outside += 1 }
+            component.steps.withUnsafeBufferPointer { steps in
+                component.values.withUnsafeBufferPointer { values in
+                    for i in 0..<64 where abs(transform[i] - Float(values[place + i]) * steps[i]) > steps[i] / 2 + Self.rounding { outside += 1 }
                 }
             }
         }
         return count > 0 ? Double(outside) / Double(count) : 0
     }
 
-    /// Calls `body` with the place among the coefficients and the transform of every block.
-    private func visit(_ picture: PixelBuffer, components: Range<Int>, _ body: (_ component: Int, _ place: Int, _ transform: Block) -> Void) {
+    /// Calls `body` with the place among the coefficients and the transform of every block, frequencies across first.
+    private func visit(_ picture: PixelBuffer, components: Range<Int>, _ body: (_ component: Int, _ place: Int, _ transform: UnsafeMutablePointer<Float>) -> Void) {
         for row in 0..<unitRows {
             let planes = planes(of: strip(picture, row))
             for index in components {
-                let component = file.components[index]
-                let plane = reduced(planes[index], to: component)
-                let stride = width * component.across / across
-                for v in 0..<component.down where row * component.down + v < component.rows {
-                    for u in 0..<component.columns {
-                        body(index, ((row * component.down + v) * component.columns + u) * 64, Transform.forward(block(plane, stride, u, v)))
+                visit(reduced(planes[index], to: file.components[index]), index, row) { place, _, transform in body(index, place, transform) }
+            }
+        }
+    }
+
+    /// The blocks of one component in a row of units.
+    private func visit(_ plane: [Float], _ index: Int, _ row: Int, _ body: (_ place: Int, _ start: Int, _ transform: UnsafeMutablePointer<Float>) -> Void) {
+        let component = file.components[index]
+        let stride = width * component.across / across
+        withUnsafeTemporaryAllocation(of: SIMD8<Float>.self, capacity: 8) { scratch in
+            guard let block = scratch.baseAddress else { return }
+            plane.withUnsafeBufferPointer { plane in
+                UnsafeMutableRawPointer(block).withMemoryRebound(to: Float.self, capacity: 64) { samples in
+                    for v in 0..<component.down where row * component.down + v < component.rows {
+                        for u in 0..<component.columns {
+                            let start = 8 * v * stride + 8 * u
+                            for y in 0..<8 { for x in 0..<8 { samples[8 * y + x] = plane[start + y * stride + x] } }
+                            transform.forward(block)
+                            body(((row * component.down + v) * component.columns + u) * 64, start, samples)
+                        }
                     }
                 }
             }
@@ -118,14 +132,12 @@ struct JPEGBlocks {
                 let plane = reduced(planes[index], to: component)
                 let stride = width * component.across / across
                 var change = [Float](repeating: 0, count: plane.count)
-                for v in 0..<component.down where row * component.down + v < component.rows {
-                    for u in 0..<component.columns {
-                        let place = ((row * component.down + v) * component.columns + u) * 64
-                        let transform = Transform.forward(block(plane, stride, u, v))
-                        guard let moved = moves(of: transform, component, place) else { continue }
+                change.withUnsafeMutableBufferPointer { change in
+                    visit(plane, index, row) { place, start, samples in
+                        guard move(samples, component, place) else { return }
                         isChanged = true
-                        let delta = Transform.backward(moved)
-                        for y in 0..<8 { for x in 0..<8 { change[(8 * v + y) * stride + 8 * u + x] = delta[y][x] * share } }
+                        UnsafeMutableRawPointer(samples).withMemoryRebound(to: SIMD8<Float>.self, capacity: 8) { transform.backward($0) }
+                        for y in 0..<8 { for x in 0..<8 { change[start + y * stride + x] = samples[8 * y + x] * share } }
                     }
                 }
                 return change
@@ -136,19 +148,20 @@ struct JPEGBlocks {
         }
     }
 
-    /// By how much each coefficient has to move; `nil` if none has to.
-    private func moves(of transform: Block, _ component: JPEGCoefficients.Component, _ place: Int) -> Block? {
-        var (moves, isAny) = (transform, false)
-        for v in 0..<8 {
-            for u in 0..<8 {
-                let (step, value) = (component.steps[8 * v + u], Float(component.values[place + 8 * v + u]))
-                let off = transform[v][u] - value * step
-                let move = min(max(off, -step / 2), step / 2) - off
-                moves[v][u] = move
-                if move != 0 { isAny = true }
+    /// Replaces each coefficient by how far it has to move.
+    /// - Returns: whether any has to.
+    private func move(_ transform: UnsafeMutablePointer<Float>, _ component: JPEGCoefficients.Component, _ place: Int) -> Bool {
+        component.steps.withUnsafeBufferPointer { steps in
+            component.values.withUnsafeBufferPointer { values in
+                var most: Float = 0
+                for i in 0..<64 {
+                    let (off, half) = (transform[i] - Float(values[place + i]) * steps[i], steps[i] / 2)
+                    transform[i] = min(max(off, -half), half) - off
+                    most = max(most, abs(transform[i]))
+                }
+                return most > 0
             }
         }
-        return isAny ? moves : nil
     }
 
     // MARK: - Samples
@@ -162,24 +175,24 @@ struct JPEGBlocks {
     /// Luma and colour differences (JFIF 1.02) around 0, in levels of 255, the last column and row repeated up to whole units.
     private func planes(of pixels: Raster) -> [[Float]] {
         let (channels, height) = (pixels.channels, 8 * down)
-        var planes = [[Float]](repeating: [Float](repeating: 0, count: width * height), count: channels)
-        pixels.samples.withUnsafeBufferPointer { samples in
-            for y in 0..<height {
-                let from = min(y, pixels.height - 1) * pixels.width
-                for x in 0..<width {
-                    let (place, to) = ((from + min(x, pixels.width - 1)) * channels, y * width + x)
-                    guard channels == 3 else {
-                        planes[0][to] = samples[place] * 255 - 128
-                        continue
+        /// One plane: a weighted sum of the channels.
+        func plane(_ red: Float, _ green: Float, _ blue: Float, _ offset: Float) -> [Float] {
+            [Float](unsafeUninitializedCapacity: width * height) { plane, initialised in
+                initialised = width * height
+                pixels.samples.withUnsafeBufferPointer { samples in
+                    for y in 0..<height {
+                        let row = min(y, pixels.height - 1) * pixels.width
+                        for x in 0..<width {
+                            let from = (row + min(x, pixels.width - 1)) * channels
+                            let value = channels == 1 ? samples[from] : red * samples[from] + green * samples[from + 1] + blue * samples[from + 2]
+                            plane[y * width + x] = 255 * value + offset
+                        }
                     }
-                    let (red, green, blue) = (samples[place] * 255, samples[place + 1] * 255, samples[place + 2] * 255)
-                    planes[0][to] = 0.299 * red + 0.587 * green + 0.114 * blue - 128
-                    planes[1][to] = -0.168736 * red - 0.331264 * green + 0.5 * blue
-                    planes[2][to] = 0.5 * red - 0.418688 * green - 0.081312 * blue
                 }
             }
         }
-        return planes
+        let luma = plane(0.299, 0.587, 0.114, -128)
+        return channels == 1 ? [luma] : [luma, plane(-0.168736, -0.331264, 0.5, 0), plane(0.5, -0.418688, -0.081312, 0)]
     }
 
     /// A plane at a component's own size, by means, as encoders do it.
@@ -187,75 +200,99 @@ struct JPEGBlocks {
         let (x, y) = (across / component.across, down / component.down)
         guard x > 1 || y > 1 else { return plane }
         let (columns, rows) = (width / x, 8 * down / y)
-        var result = [Float](repeating: 0, count: columns * rows)
-        for v in 0..<8 * down { for u in 0..<width { result[v / y * columns + u / x] += plane[v * width + u] } }
         let part = 1 / Float(x * y)
-        for i in result.indices { result[i] *= part }
-        return result
-    }
-
-    private func add(_ changes: [[Float]], to pixels: inout Raster) {
-        let channels = pixels.channels
-        for y in 0..<pixels.height {
-            for x in 0..<pixels.width {
-                func change(_ index: Int) -> Float {
-                    let component = file.components[index]
-                    let (u, v) = (x * component.across / across, y * component.down / down)
-                    return changes[index][v * (width * component.across / across) + u] / 255
+        return [Float](unsafeUninitializedCapacity: columns * rows) { result, initialised in
+            initialised = columns * rows
+            plane.withUnsafeBufferPointer { plane in
+                for v in 0..<rows {
+                    for u in 0..<columns {
+                        var sum: Float = 0
+                        for j in 0..<y { for i in 0..<x { sum += plane[(v * y + j) * width + u * x + i] } }
+                        result[v * columns + u] = sum * part
+                    }
                 }
-                let place = (y * pixels.width + x) * channels
-                let luma = change(0)
-                guard channels == 3 else {
-                    pixels.samples[place] += luma
-                    continue
-                }
-                let (blue, red) = (change(1), change(2))
-                pixels.samples[place] += luma + 1.402 * red
-                pixels.samples[place + 1] += luma - 0.344136 * blue - 0.714136 * red
-                pixels.samples[place + 2] += luma + 1.772 * blue
             }
         }
     }
 
-    private func block(_ plane: [Float], _ stride: Int, _ column: Int, _ row: Int) -> Block {
-        plane.withUnsafeBufferPointer { plane in
-            var block = Block(repeating: .zero, count: 8)
-            for y in 0..<8 {
-                let start = (8 * row + y) * stride + 8 * column
-                for x in 0..<8 { block[y][x] = plane[start + x] }
+    /// Adds a component at a time.
+    private func add(_ changes: [[Float]], to pixels: inout Raster) {
+        let (channels, columns, rows) = (pixels.channels, pixels.width, pixels.height)
+        // What a level of luma, blue and red difference is in red, green and blue (JFIF 1.02).
+        let weights: [[Float]] = [[1, 1, 1], [0, -0.344136, 1.772], [1.402, -0.714136, 0]].map { $0.map { $0 / 255 } }
+        pixels.samples.withUnsafeMutableBufferPointer { samples in
+            for (index, change) in changes.enumerated() {
+                let component = file.components[index]
+                let (x, y, stride) = (across / component.across, down / component.down, width * component.across / across)
+                let (red, green, blue) = (weights[index][0], weights[index][1], weights[index][2])
+                change.withUnsafeBufferPointer { change in
+                    for v in 0..<rows {
+                        for u in 0..<columns {
+                            let (level, to) = (change[v / y * stride + u / x], (v * columns + u) * channels)
+                            samples[to] += red * level
+                            if channels == 3 {
+                                samples[to + 1] += green * level
+                                samples[to + 2] += blue * level
+                            }
+                        }
+                    }
+                }
             }
-            return block
         }
     }
 }
 
-/// Eight rows of eight.
-typealias Block = [SIMD8<Float>]
+/// Eight rows of eight samples or coefficients.
+typealias Block = UnsafeMutablePointer<SIMD8<Float>>
 
-/// The discrete cosine transform of 8×8 samples (ITU T.81, A.3.3), which is orthonormal.
-enum Transform {
-    /// By frequency and place.
-    private static let cosines: [[Float]] = (0..<8).map { u in
-        let scale = u == 0 ? 0.125.squareRoot() : 0.5
-        return (0..<8).map { x in
+/// The discrete cosine transform of 8×8 samples (ITU T.81, A.3.3), which is orthonormal. In place.
+struct Transform {
+    /// By frequency and place, and by place and frequency.
+    private let cosines: [Float]
+    private let turned: [Float]
+
+    init() {
+        cosines = (0..<64).map { index in
+            let (u, x) = (index / 8, index % 8)
             let angle = Double((2 * x + 1) * u) * Double.pi / 16
-            return Float(scale * cos(angle))
+            return Float((u == 0 ? 0.125.squareRoot() : 0.5) * cos(angle))
+        }
+        turned = (0..<64).map { [cosines] in cosines[$0 % 8 * 8 + $0 / 8] }
+    }
+
+    func forward(_ block: Block) { bothWays(block, by: cosines) }
+    func backward(_ block: Block) { bothWays(block, by: turned) }
+
+    private func bothWays(_ block: Block, by matrix: [Float]) {
+        matrix.withUnsafeBufferPointer { matrix in
+            for _ in 0..<2 {
+                multiply(block, matrix)
+                transpose(block)
+            }
         }
     }
 
-    static func forward(_ block: Block) -> Block { transposed(columns(transposed(columns(block)))) }
-
-    static func backward(_ block: Block) -> Block { transposed(columnsBack(transposed(columnsBack(block)))) }
-
-    private static func columns(_ block: Block) -> Block {
-        cosines.map { row in (0..<8).reduce(into: SIMD8<Float>.zero) { $0 += block[$1] * row[$1] } }
+    @inline(__always)
+    private func multiply(_ block: Block, _ matrix: UnsafeBufferPointer<Float>) {
+        let (a, b, c, d) = (block[0], block[1], block[2], block[3]), (e, f, g, h) = (block[4], block[5], block[6], block[7])
+        for row in 0..<8 {
+            let m = 8 * row
+            let upper = (a * matrix[m] + b * matrix[m + 1]) + (c * matrix[m + 2] + d * matrix[m + 3])
+            let lower = (e * matrix[m + 4] + f * matrix[m + 5]) + (g * matrix[m + 6] + h * matrix[m + 7])
+            block[row] = upper + lower
+        }
     }
 
-    private static func columnsBack(_ block: Block) -> Block {
-        (0..<8).map { x in (0..<8).reduce(into: SIMD8<Float>.zero) { $0 += block[$1] * cosines[$1][x] } }
-    }
-
-    private static func transposed(_ block: Block) -> Block {
-        (0..<8).map { u in SIMD8<Float>(block[0][u], block[1][u], block[2][u], block[3][u], block[4][u], block[5][u], block[6][u], block[7][u]) }
+    @inline(__always)
+    private func transpose(_ block: Block) {
+        UnsafeMutableRawPointer(block).withMemoryRebound(to: Float.self, capacity: 64) { samples in
+            for y in 1..<8 {
+                for x in 0..<y {
+                    let one = samples[8 * y + x]
+                    samples[8 * y + x] = samples[8 * x + y]
+                    samples[8 * x + y] = one
+                }
+            }
+        }
     }
 }
