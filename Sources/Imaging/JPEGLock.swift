@@ -67,10 +67,11 @@ struct JPEGBlocks {
     /// Whether a picture is what the file decodes to, judged by the means of its blocks of luma.
     func agree(with picture: PixelBuffer) -> Bool {
         var (count, off) = (0, 0)
-        visit(picture, components: 0..<1) { component, place, transform in
-            let step = file.components[component].steps[0]
+        let luma = file.components[0]
+        let step = luma.steps[0]
+        visitLuma(of: picture) { place, transform in
             count += 1
-            if abs(transform[0] - Float(file.components[component].values[place]) * step) > step / 2 + 8 { off += 1 }
+            if abs(transform[0] - Float(luma.values[place]) * step) > step / 2 + 8 { off += 1 }
         }
         return 20 * off <= count
     }
@@ -78,11 +79,11 @@ struct JPEGBlocks {
     /// The part of the luma's coefficients that lie outside their steps.
     func contradicted(by picture: PixelBuffer) -> Double {
         var (count, outside) = (0, 0)
-        visit(picture, components: 0..<1) { component, place, transform in
-            let component = file.components[component]
+        let luma = file.components[0]
+        visitLuma(of: picture) { place, transform in
             count += 64
-            component.steps.withUnsafeBufferPointer { steps in
-                component.values.withUnsafeBufferPointer { values in
+            luma.steps.withUnsafeBufferPointer { steps in
+                luma.values.withUnsafeBufferPointer { values in
                     for i in 0..<64 where abs(transform[i] - Float(values[place + i]) * steps[i]) > steps[i] / 2 + Self.rounding { outside += 1 }
                 }
             }
@@ -90,17 +91,14 @@ struct JPEGBlocks {
         return count > 0 ? Double(outside) / Double(count) : 0
     }
 
-    /// Calls `body` with the place among the coefficients and the transform of every block, frequencies across first.
-    private func visit(_ picture: PixelBuffer, components: Range<Int>, _ body: (_ component: Int, _ place: Int, _ transform: UnsafeMutablePointer<Float>) -> Void) {
+    /// Calls `body` with the place among the luma's coefficients and the transform of every block, frequencies across first.
+    private func visitLuma(of picture: PixelBuffer, _ body: (_ place: Int, _ transform: UnsafeMutablePointer<Float>) -> Void) {
         for row in 0..<unitRows {
-            let planes = planes(of: strip(picture, row))
-            for index in components {
-                visit(reduced(planes[index], to: file.components[index]), index, row) { place, _, transform in body(index, place, transform) }
-            }
+            visit(reduced(planes(of: strip(picture, row))[0], to: file.components[0]), 0, row) { place, _, transform in body(place, transform) }
         }
     }
 
-    /// The blocks of one component in a row of units.
+    /// The blocks of one component in a row of units, with where their samples begin in its plane.
     private func visit(_ plane: [Float], _ index: Int, _ row: Int, _ body: (_ place: Int, _ start: Int, _ transform: UnsafeMutablePointer<Float>) -> Void) {
         let component = file.components[index]
         let stride = width * component.across / across
