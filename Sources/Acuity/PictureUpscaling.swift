@@ -56,9 +56,7 @@ extension Upscaler {
         progress(1)
         return result
     }
-}
 
-extension Upscaler {
     /// Whether a file's coefficients have a say in what becomes of it.
     package func isHeld(_ header: PictureHeader) throws -> Bool {
         let size = try outputSize(width: header.width, height: header.height)

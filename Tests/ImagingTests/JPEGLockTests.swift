@@ -112,6 +112,12 @@ import Testing
             #expect(Self.error(held, truth) <= Self.error(made, truth) * 1.01, "quality \(quality)")
             // What the decoder gives is within all steps, but for rounding and for how it smooths halved colours.
             #expect(Self.error(decoded.held(to: coefficients, like: decoded), decoded) < 1)
+            // With a cast in red no mean of a block is right. A picture of less than a block contradicts too much to be held.
+            guard size.width >= 8 else { continue }
+            let tinted = PixelBuffer(
+                width: size.width, height: size.height, channels: 3, depth: .eight,
+                bytes: decoded.bytes.indices.map { $0 % 3 == 0 ? UInt8(min(255, Int(decoded.bytes[$0]) + 30)) : decoded.bytes[$0] })
+            #expect(Self.error(tinted.held(to: coefficients, like: decoded), truth) < Self.error(tinted, truth) / 2, "quality \(quality)")
         }
     }
 
