@@ -9,7 +9,7 @@ extension Upscaler {
     /// Colour under fully transparent pixels is first replaced by what surrounds it, so that no dark or bright rim
     /// appears; alpha is enlarged beside it, as ``upscale(opacity:progress:)`` says.
     /// - Parameters:
-    ///   - file: the JPEG file that the picture was read from: where ``locksJPEG`` says so and the size stays, the result keeps to it.
+    ///   - file: the JPEG file that the picture was read from: where ``locksJPEG`` says so, the result keeps to it.
     ///   - progress: the finished fraction, 0…1, from any thread.
     /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
     public func upscale(
@@ -22,9 +22,7 @@ extension Upscaler {
         // Alpha costs as much as colour, unless it says the same everywhere.
         let share = picture.alpha.map { $0.isUniform ? 0 : 0.5 } ?? 0
         result.pixels = try await upscale(visible) { progress($0 * (1 - share)) }
-        if let file, locksJPEG, (result.width, result.height) == (picture.width, picture.height) {
-            result.pixels = result.pixels.held(to: file, like: picture.pixels)
-        }
+        if let file, locksJPEG { result.pixels = try await result.pixels.held(to: file, like: picture.pixels) }
         if let alpha = picture.alpha { result.alpha = try await upscale(opacity: alpha) { progress(1 - share + $0 * share) } }
         return result
     }
@@ -61,7 +59,14 @@ extension Upscaler {
     package func isHeld(_ header: PictureHeader) throws -> Bool {
         let size = try outputSize(width: header.width, height: header.height)
         let bytes = header.width * header.height * header.channels * MemoryLayout<Int16>.size
-        return locksJPEG && header.format == .jpeg && size == (header.width, header.height) && bytes <= JPEGCoefficients.most
+        return locksJPEG && header.format == .jpeg && size.width >= header.width && size.height >= header.height && bytes <= JPEGCoefficients.most
+    }
+
+    /// Bytes that it takes to hold a result to its file, beside the result: the coefficients, rows that wait for what is measured below them, strips of floats.
+    package func memoryHolding(_ header: PictureHeader, channels: Int, depth: Int) throws -> Int {
+        let size = try outputSize(width: header.width, height: header.height)
+        let waiting = 2 * JPEGLockedRows.lookAhead * (size.height / header.height + 1) * size.width * channels * depth
+        return header.width * header.height * channels * MemoryLayout<Int16>.size + waiting + 4 * JPEGLockedRows.stripSamples * MemoryLayout<Float>.size
     }
 }
 

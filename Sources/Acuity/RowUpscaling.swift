@@ -11,29 +11,40 @@ extension Upscaler {
     /// Whether a file should be enlarged row by row: large, and in formats that are read and written so.
     package func goesByRows(_ header: PictureHeader, to format: ImageFormat, options: Picture.WritingOptions) throws -> Bool {
         let size = try outputSize(width: header.width, height: header.height)
-        return try header.frames == 1 && !isSeamless && !isHeld(header) && size.width * size.height >= Self.manyPixels && header.format.isReadByRows
+        return header.frames == 1 && !isSeamless && size.width * size.height >= Self.manyPixels && header.format.isReadByRows
             && PictureRowsWriter.writes(format, options)
     }
 
     /// Enlarges what is left of `input` into a file.
     /// - Parameters:
+    ///   - file: the JPEG file that it is, where the result shall keep to it.
     ///   - begin: called once the output may be written, before any work.
     ///   - progress: the finished fraction, 0…1, from any thread.
     /// - Returns: what the file does not hold although the source did, a line each; and pixels from the picture's middle, to judge it by.
     /// - Throws: ``AcuityError``; `CancellationError` when the task is cancelled.
     package func upscale(
-        _ input: PictureRows, to path: String, options: Picture.WritingOptions, begin: () async throws -> Void = {},
+        _ input: PictureRows, of file: JPEGCoefficients? = nil, to path: String, options: Picture.WritingOptions, begin: () async throws -> Void = {},
         progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> (remarks: [String], middle: PixelBuffer) {
         let size = try outputSize(width: input.width, height: input.height)
         let strips = try await PictureStrips(input)
         let writer = try PictureRowsWriter(to: path, like: strips.first, size: size, options: options)
         try await begin()
-        let colour = try await upscale(rows: strips.colour, progress: progress)
+        let colour = try await upscale(rows: strips.colour, of: file, progress: progress)
         var alpha: RowsAtWill?
         if let rows = strips.alpha { alpha = RowsAtWill(try await upscale(opacityRows: rows)) }
         while let strip = try await colour.next() { try await writer.append(strip, alpha: alpha?.next(strip.height)) }
         return (try await writer.finish(), strips.middle)
+    }
+}
+
+extension Upscaler {
+    /// As ``upscale(rows:progress:)``, tied to the file where there is one.
+    private func upscale(rows: any RowSource, of file: JPEGCoefficients?, progress: @escaping @Sendable (Double) -> Void) async throws -> any RowSource {
+        guard let file, locksJPEG else { return try await upscale(rows: rows, progress: progress) }
+        let input = KeptRows(rows)
+        let result = try await upscale(rows: input, progress: progress)
+        return JPEGLockedRows(result, like: input, of: file) ?? result
     }
 }
 

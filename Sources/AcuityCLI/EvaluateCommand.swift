@@ -217,10 +217,10 @@ final class LastJPEG: Sendable {
     func holding(_ upscaler: Upscaler, _ enlarge: @escaping Enlarging) -> Enlarging {
         { [self] low in
             let result = try await enlarge(low)
-            guard upscaler.locksJPEG, result.width == low.width, let file = file.withLock({ $0 }), file.pixels == PixelBuffer(low, depth: .eight),
+            guard upscaler.locksJPEG, let file = file.withLock({ $0 }), file.pixels == PixelBuffer(low, depth: .eight),
                 let coefficients = JPEGCoefficients(data: file.bytes)
             else { return result }
-            return PixelBuffer(result, depth: .sixteen).held(to: coefficients, like: PixelBuffer(low, depth: .sixteen)).raster
+            return try await PixelBuffer(result, depth: .sixteen).held(to: coefficients, like: PixelBuffer(low, depth: .sixteen)).raster
         }
     }
 }

@@ -115,7 +115,7 @@ struct UpscaleCommand: AsyncParsableCommand {
     var colorLock: Bool?
 
     @Flag(inversion: .prefixedNo, help: ArgumentHelp(
-        "Where a JPEG is cleaned at its own size: keep to what the file says. Default: for models trained to restore."))
+        "Keep to what a JPEG file says, within its steps. Default: for models trained to restore."))
     var jpegLock: Bool?
 
     @Flag(help: "For textures laid side by side: every edge continues at the opposite one.")

@@ -13,17 +13,21 @@ public struct JPEGCoefficients: Sendable {
         /// Blocks of 8×8 samples.
         let columns: Int
         let rows: Int
+        /// Blocks that the largest units have before these ones.
+        var firstColumn = 0
+        var firstRow = 0
         /// Steps of the 64 coefficients, frequencies across first, as ``values``.
         let steps: [Float]
         /// In whole steps, block by block, row by row.
         let values: [Int16]
     }
 
+    /// Of the upright picture.
     let width: Int
     let height: Int
     let components: [Component]
-    /// EXIF's orientation, 1…8, of the pixels in the file.
-    let orientation: Int
+    /// Whether what fills the picture up to whole units comes before it, as where EXIF turns it.
+    let startsFilled: (x: Bool, y: Bool)
 
     /// The most bytes that coefficients may take: a picture of 64 megapixels with halved colours.
     package static let most = 192 << 20
@@ -43,7 +47,6 @@ public struct JPEGCoefficients: Sendable {
         let info = file.pointee.info
         let space = info.jpeg_color_space
         guard let list = info.comp_info, space == JCS_YCbCr && info.num_components == 3 || space == JCS_GRAYSCALE && info.num_components == 1 else { return nil }
-        (width, height) = (Int(info.image_width), Int(info.image_height))
         var components: [Component] = []
         for index in 0..<Int(info.num_components) {
             let component = list[index]
@@ -65,39 +68,53 @@ public struct JPEGCoefficients: Sendable {
         // Colours at two thirds of the luma's size and the like are unheard of.
         let (across, down) = (components.map(\.across).max() ?? 1, components.map(\.down).max() ?? 1)
         guard components.allSatisfy({ across % $0.across == 0 && down % $0.down == 0 }) else { return nil }
-        self.components = components
-        orientation = (try? data.withUnsafeBytes { try PictureFile(bytes: $0, limits: ImageLimits()).orientation() }) ?? 1
+        let turn = Turn(orientation: (try? data.withUnsafeBytes { try PictureFile(bytes: $0, limits: ImageLimits()).orientation() }) ?? 1)
+        let (fileWidth, fileHeight) = (Int(info.image_width), Int(info.image_height))
+        let units = ((fileWidth + 8 * across - 1) / (8 * across), (fileHeight + 8 * down - 1) / (8 * down))
+        (width, height) = turn.swapsSides ? (fileHeight, fileWidth) : (fileWidth, fileHeight)
+        startsFilled = (turn.mirrorsColumns, turn.mirrorsRows)
+        self.components = components.map { turn.turned($0, units: units) }
     }
-}
 
-extension PixelBuffer {
-    /// An upright picture as it lies in a file of this EXIF orientation (1…8), or `back` from there.
-    func turned(_ orientation: Int, back: Bool = false) -> PixelBuffer {
-        guard (2...8).contains(orientation) else { return self }
-        let swaps = orientation >= 5
-        var result = PixelBuffer(width: swaps ? height : width, height: swaps ? width : height, channels: channels, depth: depth)
-        let (w, h) = back ? (width, height) : (result.width, result.height)
-        let (pixel, from, to) = (channels * depth.bytes, width, result.width)
-        bytes.withUnsafeBytes { source in
-            result.withUnsafeMutableBytes { target in
-                for y in 0..<h {
-                    for x in 0..<w {
-                        // Where the pixel at x, y of the file lies in the upright picture.
-                        let (u, v) = switch orientation {
-                        case 2: (w - 1 - x, y)
-                        case 3: (w - 1 - x, h - 1 - y)
-                        case 4: (x, h - 1 - y)
-                        case 5: (y, x)
-                        case 6: (h - 1 - y, x)
-                        case 7: (h - 1 - y, w - 1 - x)
-                        default: (y, w - 1 - x)
+    /// How EXIF's orientation (1…8) makes a picture upright: sides swapped first, then mirrored.
+    private struct Turn {
+        let swapsSides: Bool
+        let mirrorsColumns: Bool
+        let mirrorsRows: Bool
+
+        init(orientation: Int) {
+            swapsSides = orientation >= 5
+            mirrorsColumns = [2, 3, 6, 7].contains(orientation)
+            mirrorsRows = [3, 4, 7, 8].contains(orientation)
+        }
+
+        /// The transform of a turned block has the same coefficients in other places; odd waves change their sign in a mirror.
+        /// - Parameter units: the largest ones of the file, across and down.
+        func turned(_ old: Component, units: (across: Int, down: Int)) -> Component {
+            guard swapsSides || mirrorsColumns || mirrorsRows else { return old }
+            let (columns, rows) = swapsSides ? (old.rows, old.columns) : (old.columns, old.rows)
+            let (across, down) = swapsSides ? (old.down, old.across) : (old.across, old.down)
+            let (wide, high) = swapsSides ? (units.down, units.across) : units
+            let places = (0..<64).map { swapsSides ? $0 % 8 * 8 + $0 / 8 : $0 }
+            let isNegative = (0..<64).map { (mirrorsColumns && $0 % 2 == 1) != (mirrorsRows && $0 / 8 % 2 == 1) }
+            let values = [Int16](unsafeUninitializedCapacity: old.values.count) { values, initialised in
+                initialised = old.values.count
+                old.values.withUnsafeBufferPointer { from in
+                    for row in 0..<rows {
+                        for column in 0..<columns {
+                            let (x, y) = (mirrorsColumns ? columns - 1 - column : column, mirrorsRows ? rows - 1 - row : row)
+                            let (source, target) = (64 * (swapsSides ? x * old.columns + y : y * old.columns + x), 64 * (row * columns + column))
+                            for i in 0..<64 {
+                                let value = from[source + places[i]]
+                                values[target + i] = isNegative[i] ? 0 &- value : value
+                            }
                         }
-                        let (a, b) = back ? (y * from + x, v * to + u) : (v * from + u, y * to + x)
-                        for byte in 0..<pixel { target[b * pixel + byte] = source[a * pixel + byte] }
                     }
                 }
             }
+            return Component(
+                across: across, down: down, columns: columns, rows: rows, firstColumn: mirrorsColumns ? wide * across - columns : 0,
+                firstRow: mirrorsRows ? high * down - rows : 0, steps: places.map { old.steps[$0] }, values: values)
         }
-        return result
     }
 }

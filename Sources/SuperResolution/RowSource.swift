@@ -99,7 +99,7 @@ package struct RowWindow {
 
     /// A part of the picture, by its place in the whole, as floats.
     /// - Precondition: its rows have been fetched.
-    func raster(of region: Region) -> Raster {
+    package func raster(of region: Region) -> Raster {
         var region = region
         region.y -= first
         return pixels.raster(of: region)

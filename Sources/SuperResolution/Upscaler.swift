@@ -38,7 +38,7 @@ public struct Upscaler: Sendable {
     public let precision: Precision?
     /// Whether local mean colours are tied to the input's; see ``ColourLock``.
     public let locksColour: Bool
-    /// Whether a picture that is cleaned at its own size is held to its JPEG file, where it comes from one.
+    /// Whether a picture is held to its JPEG file, where it comes from one: shrunk and saved again, it would be about that file.
     public let locksJPEG: Bool
     /// Whether pictures are textures whose copies are laid side by side: beyond each edge lies the opposite one.
     public let isSeamless: Bool

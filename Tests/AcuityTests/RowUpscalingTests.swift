@@ -15,14 +15,14 @@ import Testing
     }
 
     /// Waves and grain; a checkerboard of holes of many sizes as alpha.
-    private func picture(_ width: Int, _ height: Int, _ channels: Int, _ depth: PixelBuffer.Depth, hasAlpha: Bool) -> Picture {
+    private func picture(_ width: Int, _ height: Int, _ channels: Int, _ depth: PixelBuffer.Depth, hasAlpha: Bool, grain: Float = 0.1) -> Picture {
         var raster = Raster(width: width, height: height, channels: channels)
         var alpha = Raster(width: width, height: height, channels: 1)
         var state: UInt64 = 9
         for i in raster.samples.indices {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let (x, y) = (i / channels % width, i / channels / width)
-            raster.samples[i] = 0.5 + 0.3 * Float(sin(Double(x) / 7 + Double(y) / 11 + Double(i % channels))) + Float(state >> 40) / Float(1 << 24) * 0.1
+            raster.samples[i] = 0.5 + 0.3 * Float(sin(Double(x) / 7 + Double(y) / 11 + Double(i % channels))) + Float(state >> 40) / Float(1 << 24) * grain
         }
         for i in alpha.samples.indices { alpha.samples[i] = [0, 0.5, 1, 1][(i % width / 20 + i / width / 90) % 4] }
         return Picture(pixels: PixelBuffer(raster, depth: depth), alpha: hasAlpha ? PixelBuffer(alpha, depth: depth) : nil)
@@ -30,8 +30,9 @@ import Testing
 
     private func compare(_ input: String, to name: String, _ upscaler: Upscaler, options: Picture.WritingOptions = .init(), in folder: String) async throws {
         let (byRows, whole) = (folder + "rows-" + name, folder + "whole-" + name)
-        let (remarks, _) = try await upscaler.upscale(PictureRows(contentsOf: input, stripBytes: 20_000), to: byRows, options: options)
-        let expected = try await upscaler.upscale(PictureSequence(contentsOf: input)).write(to: whole, options: options)
+        let file = upscaler.locksJPEG ? JPEGCoefficients(contentsOf: input) : nil
+        let (remarks, _) = try await upscaler.upscale(PictureRows(contentsOf: input, stripBytes: 20_000), of: file, to: byRows, options: options)
+        let expected = try await upscaler.upscale(PictureSequence(contentsOf: input), of: file).write(to: whole, options: options)
         #expect(remarks == expected)
         let (a, b) = (try Picture(contentsOf: byRows), try Picture(contentsOf: whole))
         #expect(a.alpha == b.alpha && a.metadata?.profile == b.metadata?.profile && a.metadata?.exif == b.metadata?.exif)
@@ -57,6 +58,27 @@ import Testing
             let input = folder + name
             try picture(70, 900, channels, depth, hasAlpha: hasAlpha).write(to: input)
             for output in ["o.png", "o.tif", "o.jpg", "o.ppm"] { try await compare(input, to: output, upscaler, in: folder) }
+        }
+    }
+
+    /// Held to a JPEG file, of whatever orientation, where rows wait for those below them.
+    @Test(arguments: [1, 2, 3, 6]) func heldPicturesAreTheSame(scale: Int) async throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let upscaler = try Upscaler(
+            .named(scale == 1 ? "restore" : "fast", threads: 2), target: .factor(Double(scale)), tiles: .side(128), precision: .fp32, locksJPEG: true)
+        for (orientation, channels) in [(1, 3), (6, 3), (3, 1)] {
+            let input = folder + "in-\(orientation).jpg"
+            try picture(70, 330, channels, .eight, hasAlpha: false, grain: 0.01).write(to: input)
+            let plain = [UInt8](try Data(contentsOf: URL(fileURLWithPath: input)))
+            let exif: [UInt8] = [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, UInt8(orientation), 0, 0, 0, 0, 0, 0, 0]
+            let turned = Array(plain[..<2]) + [0xFF, 0xE1, 0, UInt8(exif.count + 8)] + Array("Exif\0\0".utf8) + exif + plain[2...]
+            try Data(turned).write(to: URL(fileURLWithPath: input))
+            try await compare(input, to: "o.png", upscaler, in: folder)
+            let free = try Upscaler(upscaler.method, target: upscaler.target, tiles: .side(128), precision: .fp32, locksJPEG: false)
+            let (held, other) = (try await upscaler.upscale(Picture(contentsOf: input), of: JPEGCoefficients(contentsOf: input)), try await free.upscale(Picture(contentsOf: input)))
+            let isHeld = held.pixels != other.pixels
+            #expect(isHeld, "\(orientation)")
         }
     }
 

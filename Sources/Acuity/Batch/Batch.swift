@@ -234,8 +234,7 @@ package final class Batch: Sendable {
         let start = clock.now
         let (sequence, file, advice) = try await onFileThread {
             let sequence = try self.read(work)
-            let file = try self.upscaler.isHeld(PictureHeader(contentsOf: work.input)) ? JPEGCoefficients(contentsOf: work.input) : nil
-            return (sequence, file, try self.advice(on: sequence.pictures[0].pixels, (sequence.width, sequence.height), sequence.format, work))
+            return (sequence, try self.coefficients(work), try self.advice(on: sequence.pictures[0].pixels, (sequence.width, sequence.height), sequence.format, work))
         }
         let enlarged: (record: BatchRecord, result: PictureSequence)? = try await network.holding(1) {
             guard !isStopped else { return nil }
@@ -261,13 +260,13 @@ package final class Batch: Sendable {
             guard !isStopped else { return nil }
             let clock = ContinuousClock()
             let start = clock.now
-            let rows = try await onFileThread {
+            let (rows, file) = try await onFileThread {
                 if case .folder(let folder) = self.options.outputs.place { try self.makeFolders(for: work.output, in: folder) }
-                return try PictureRows(contentsOf: work.input)
+                return (try PictureRows(contentsOf: work.input), try self.coefficients(work))
             }
             let size = (width: rows.width, height: rows.height)
             var record = record
-            let (remarks, middle) = try await upscaler.upscale(rows, to: work.output, options: work.options) {
+            let (remarks, middle) = try await upscaler.upscale(rows, of: file, to: work.output, options: work.options) {
                 record = try await onFileThread { [record] in try self.begin(record, work) }
             } progress: {
                 course.advance(work.index, $0)
@@ -295,7 +294,8 @@ package final class Batch: Sendable {
             let rows = try upscaler.memoryByRows(width: header.width, height: header.height, channels: channels + alpha, depth: depth)
             // Interlaced and the like: decoders that hold the picture, as files that EXIF turns.
             let isWhole = ![.png, .jpeg, .tiff, .ppm].contains(header.format)
-            return (rows + (isWhole ? header.width * header.height * header.channels * header.bytesPerSample : 0), true)
+            let held = try upscaler.isHeld(header) ? upscaler.memoryHolding(header, channels: channels, depth: depth) : 0
+            return (rows + held + (isWhole ? header.width * header.height * header.channels * header.bytesPerSample : 0), true)
         }
         let (before, after) = (header.width * header.height * header.frames, size.width * size.height * header.frames)
         let decoded = before * max(header.channels, channels) * max(header.bytesPerSample, depth)
@@ -308,11 +308,15 @@ package final class Batch: Sendable {
         // and after; encoders hold colour and alpha apart and together, frames once more, CMYK beside RGB.
         let copies = 2 + alpha + (header.frames > 1 ? 1 : 0) + (header.isCMYK ? 2 : 0)
         let others = header.frames > 1 ? output : alpha * output
-        // Coefficients of 16 bits, and the pictures turned as the file has them.
-        let held = try upscaler.isHeld(header) ? before * channels * 2 + 2 * output : 0
+        let held = try upscaler.isHeld(header) ? 2 * output + upscaler.memoryHolding(header, channels: channels, depth: depth) : 0
         // Opacity follows colour, whose result waits.
         let opacity = alpha > 0 ? try size.width * size.height * channels * depth + enlarging(1) : 0
         return (max(decoded * (header.bytesPerSample > 2 ? 4 : 3), input + max(try enlarging(channels), opacity, held) + others, input + copies * output), false)
+    }
+
+    /// What the result shall keep to.
+    private func coefficients(_ work: Work) throws -> JPEGCoefficients? {
+        try upscaler.isHeld(PictureHeader(contentsOf: work.input)) ? JPEGCoefficients(contentsOf: work.input) : nil
     }
 
     /// The pictures of the file, once its output may be written.
