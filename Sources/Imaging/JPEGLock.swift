@@ -293,8 +293,8 @@ struct JPEGBlocks {
             let components = planes.indices.map { change(planes[$0], $0, unit, &lacks) }
             add(components, skipping: here.lowerBound - top, to: &changes, region)
         }
-        // A picture that was changed after it was read is not the file's any more.
-        let isSource = 20 * disagreeing <= blocks
+        // A picture that was changed after it was read is not the file's any more. Some blocks differ anyway, where colours were cut off at black or white.
+        let isSource = 4 * disagreeing <= blocks
         let shares = zip(lacks, calm[index]).map { lacks, calm -> Float in
             guard isSource, !lacks.isEmpty else { return 0 }
             let lack = lacks.sorted()[(lacks.count - 1) / 4].squareRoot()
