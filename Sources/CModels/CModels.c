@@ -3,6 +3,26 @@
 #include "CModels.h"
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+#if __has_embed("../../Models/esrgan-x4.safetensors") == 1 && __has_embed("../../Models/esrgan-x4.json") == 1
+#define HAS_ESRGAN_X4
+static const unsigned char esrgan_x4_weights[] = {
+#embed "../../Models/esrgan-x4.safetensors"
+};
+static const unsigned char esrgan_x4_card[] = {
+#embed "../../Models/esrgan-x4.json"
+};
+#endif
+
+#if __has_embed("../../Models/esrgan-psnr-x4.safetensors") == 1 && __has_embed("../../Models/esrgan-psnr-x4.json") == 1
+#define HAS_ESRGAN_PSNR_X4
+static const unsigned char esrgan_psnr_x4_weights[] = {
+#embed "../../Models/esrgan-psnr-x4.safetensors"
+};
+static const unsigned char esrgan_psnr_x4_card[] = {
+#embed "../../Models/esrgan-psnr-x4.json"
+};
+#endif
+
 #if __has_embed("../../Models/fast-x2.safetensors") == 1 && __has_embed("../../Models/fast-x2.json") == 1
 #define HAS_FAST_X2
 static const unsigned char fast_x2_weights[] = {
@@ -167,6 +187,12 @@ static const unsigned char text_x4_card[] = {
     {name, scale, id##_x##scale##_weights, sizeof id##_x##scale##_weights, id##_x##scale##_card, sizeof id##_x##scale##_card},
 
 static const struct acuity_model models[] = {
+#ifdef HAS_ESRGAN_X4
+    MODEL(esrgan, "esrgan", 4)
+#endif
+#ifdef HAS_ESRGAN_PSNR_X4
+    MODEL(esrgan_psnr, "esrgan-psnr", 4)
+#endif
 #ifdef HAS_FAST_X2
     MODEL(fast, "fast", 2)
 #endif

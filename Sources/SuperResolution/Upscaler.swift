@@ -294,6 +294,10 @@ public struct Upscaler: Sendable {
 }
 
 extension Model {
-    /// Released as one that invents detail.
-    fileprivate var mayShiftColours: Bool { ["restore", "gan"].contains(card?.profile ?? "") }
+    fileprivate var mayShiftColours: Bool { card.map { Self.mayShiftColours(profile: $0.profile, architecture: $0.architecture) } ?? false }
+
+    /// Released as one that restores or invents; or the picture flows through all of its many convolutions and is not only added to.
+    package static func mayShiftColours(profile: String?, architecture: String) -> Bool {
+        profile == "restore" || profile == "gan" || architecture == "RRDBNet"
+    }
 }
