@@ -8,6 +8,7 @@ extension PixelBuffer {
     ///   - file: its coefficients.
     ///   - source: what the file decodes to, upright.
     /// - Returns: `self` where the file has nothing to say: of a picture of another size or kind, or not the source's.
+    /// - Throws: `CancellationError` when the task is cancelled.
     public func held(to file: JPEGCoefficients, like source: PixelBuffer) async throws -> PixelBuffer {
         let input = KeptRows(BufferRows(source))
         _ = try await input.next()
