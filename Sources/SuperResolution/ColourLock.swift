@@ -5,9 +5,15 @@
 /// Networks trained adversarially invent texture, which is what they are for, and shift colours and brightness, which nobody asked for
 /// (realesr-general-x4v3 by up to 10 levels of 255 on flat fields). Enlarging keeps the means over blocks of some pixels, so the
 /// difference of these means, smoothed and interpolated between the blocks' centres, is the shift; detail within a block stays as it is.
+///
+/// The mean of a noisy block is itself uncertain, and a network that took the noise away knows it better. How much noise that was is
+/// what the block's variance has lost on the way; a difference counts by how far it stands out from it, as in Wiener's filter.
 package struct ColourLock {
     /// Input pixels per side of the blocks whose means are compared.
     package static let block = 8
+    /// A difference of so many standard errors of the mean counts half. Real noise is alike in neighbouring pixels, so that its means
+    /// are less certain than the standard error of independent ones.
+    static let doubt: Float = 3
 
     let columns: Int
     /// Of blocks.
@@ -15,7 +21,40 @@ package struct ColourLock {
     let channels: Int
     let scale: Int
     /// Differences of means by row of blocks, each mixed with its neighbours in the row; those still needed.
-    private var differences: [Int: [Float]] = [:]
+    private var differences: [Int: Differences] = [:]
+
+    /// What the means of a row of blocks differ by, by channel.
+    private struct Differences {
+        var values: [Float]
+        /// Squared standard errors.
+        var variances: [Float]
+
+        /// As many mixed 1 : 2 : 1: one block's grain is not the picture's colour.
+        static func mixed(_ before: Differences, _ own: Differences, _ after: Differences) -> Differences {
+            Differences(
+                values: own.values.indices.map { (before.values[$0] + 2 * own.values[$0] + after.values[$0]) / 4 },
+                variances: own.variances.indices.map { (before.variances[$0] + 4 * own.variances[$0] + after.variances[$0]) / 16 })
+        }
+
+        /// Each block's neighbour so many blocks to the right, at the edge itself.
+        func moved(by blocks: Int, channels: Int) -> Differences {
+            func moved(_ values: [Float]) -> [Float] {
+                values.indices.map { i in
+                    let neighbour = i + blocks * channels
+                    return values[values.indices.contains(neighbour) ? neighbour : i]
+                }
+            }
+            return Differences(values: moved(values), variances: moved(variances))
+        }
+
+        /// The values, those smaller that noise alone may have caused.
+        var certain: [Float] {
+            zip(values, variances).map { value, variance in
+                let doubtful = ColourLock.doubt * ColourLock.doubt * variance
+                return doubtful > 0 ? value * value * value / (value * value + doubtful) : value
+            }
+        }
+    }
 
     /// - Parameters:
     ///   - width: of the input, like `height`.
@@ -25,14 +64,12 @@ package struct ColourLock {
         (self.channels, self.scale) = (channels, scale)
     }
 
-    /// Takes the means of a row of blocks before and after.
-    mutating func measure(row: Int, before: [Float], after: [Float]) {
-        let raw = zip(before, after).map { $0 - $1 }
-        // 1 : 2 : 1 with the neighbours: one block's grain is not the picture's colour.
-        differences[row] = raw.indices.map { i in
-            let column = i / channels
-            return (raw[column > 0 ? i - channels : i] + 2 * raw[i] + raw[column < columns - 1 ? i + channels : i]) / 4
-        }
+    /// Takes what a row of blocks was before and after.
+    mutating func measure(row: Int, before: [BlockMeans.Block], after: [BlockMeans.Block]) {
+        let raw = Differences(
+            values: zip(before, after).map { $0.mean - $1.mean },
+            variances: zip(before, after).map { max(0, $0.variance - $1.variance) / Float($0.count) })
+        differences[row] = .mixed(raw.moved(by: -1, channels: channels), raw, raw.moved(by: 1, channels: channels))
     }
 
     /// The last row of blocks that must have been measured before rows up to `last` of the result can be corrected.
@@ -44,12 +81,10 @@ package struct ColourLock {
         differences = differences.filter { $0.key >= needed }
     }
 
-    /// The difference of a row of blocks, mixed with those above and below.
+    /// What is added to the blocks of a row, mixed with those above and below.
     private func smoothed(_ row: Int) -> [Float] {
         guard let own = differences[row] else { preconditionFailure("row \(row) has not been measured") }
-        guard rows > 1 else { return own }
-        let (above, below) = (row > 0 ? differences[row - 1] ?? own : own, row < rows - 1 ? differences[row + 1] ?? own : own)
-        return own.indices.map { (above[$0] + 2 * own[$0] + below[$0]) / 4 }
+        return Differences.mixed(differences[row - 1] ?? own, own, differences[row + 1] ?? own).certain
     }
 
     /// A strip of the result with its colours corrected, clipped to 0…1.
@@ -91,25 +126,35 @@ package struct ColourLock {
     }
 }
 
-/// Means over blocks of a picture whose rows pass by.
+/// Means and variances over blocks of a picture whose rows pass by.
 struct BlockMeans {
+    /// One channel of a block.
+    struct Block {
+        let mean: Float
+        let variance: Float
+        /// Of pixels.
+        let count: Int
+    }
+
     private let block: Int
     private let width: Int
     private let height: Int
     private let channels: Int
-    private var sums: [Float]
+    private var sums: [Double]
+    private var squares: [Double]
     /// How many rows have passed.
     private var row = 0
     /// Finished rows of blocks that nobody took yet; blocks at the right and bottom edge may be narrower.
-    private var finished: [Int: [Float]] = [:]
+    private var finished: [Int: [Block]] = [:]
 
     init(width: Int, height: Int, channels: Int, block: Int) {
         (self.width, self.height, self.channels, self.block) = (width, height, channels, block)
-        sums = [Float](repeating: 0, count: (width + block - 1) / block * channels)
+        sums = [Double](repeating: 0, count: (width + block - 1) / block * channels)
+        squares = sums
     }
 
-    /// The means of a row of blocks, once; `nil` before all its rows have passed.
-    mutating func take(_ row: Int) -> [Float]? { finished.removeValue(forKey: row) }
+    /// A row of blocks, channel by channel, once; `nil` before all its rows have passed.
+    mutating func take(_ row: Int) -> [Block]? { finished.removeValue(forKey: row) }
 
     mutating func add(_ strip: PixelBuffer) {
         var start = 0
@@ -118,11 +163,17 @@ struct BlockMeans {
             let part = strip.raster(of: Region(x: 0, y: start, width: width, height: count))
             let (width, channels, block) = (width, channels, block)
             sums.withUnsafeMutableBufferPointer { sums in
-                part.samples.withUnsafeBufferPointer { samples in
-                    for y in 0..<count {
-                        for x in 0..<width {
-                            let (from, to) = ((y * width + x) * channels, x / block * channels)
-                            for c in 0..<channels { sums[to + c] += samples[from + c] }
+                squares.withUnsafeMutableBufferPointer { squares in
+                    part.samples.withUnsafeBufferPointer { samples in
+                        for y in 0..<count {
+                            for x in 0..<width {
+                                let (from, to) = ((y * width + x) * channels, x / block * channels)
+                                for c in 0..<channels {
+                                    let sample = Double(samples[from + c])
+                                    sums[to + c] += sample
+                                    squares[to + c] += sample * sample
+                                }
+                            }
                         }
                     }
                 }
@@ -136,9 +187,11 @@ struct BlockMeans {
     private mutating func finish() {
         let rows = row % block == 0 ? block : row % block
         finished[(row - 1) / block] = sums.indices.map { i in
-            sums[i] / Float(min(block, width - i / channels * block) * rows)
+            let count = min(block, width - i / channels * block) * rows
+            let mean = sums[i] / Double(count)
+            return Block(mean: Float(mean), variance: Float(max(0, squares[i] / Double(count) - mean * mean)), count: count)
         }
-        for i in sums.indices { sums[i] = 0 }
+        for i in sums.indices { (sums[i], squares[i]) = (0, 0) }
     }
 }
 
