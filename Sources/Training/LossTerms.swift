@@ -13,15 +13,25 @@ package struct LossSample {
     package let target: TorchTensor
     /// What is real to the discriminator: the target, unsharpened.
     package let truth: TorchTensor
+    /// Where discriminator and features judge the output, N×1×H×W; everywhere without.
+    package let texture: TorchTensor?
     /// What the discriminator says, where there is one.
     package var verdicts: Adversary.Verdicts?
 
-    package init(low: TorchTensor, output: TorchTensor, target: TorchTensor, truth: TorchTensor, verdicts: Adversary.Verdicts? = nil) {
+    package init(
+        low: TorchTensor, output: TorchTensor, target: TorchTensor, truth: TorchTensor, texture: TorchTensor? = nil, verdicts: Adversary.Verdicts? = nil
+    ) {
         self.low = low
         self.output = output
         self.target = target
         self.truth = truth
+        self.texture = texture
         self.verdicts = verdicts
+    }
+
+    /// The output where there is texture, a picture like it where it is calm.
+    package func judged(beside picture: TorchTensor) throws -> TorchTensor {
+        try texture.map { try TextureMask.composite(output, on: picture, mask: $0) } ?? output
     }
 }
 
@@ -51,6 +61,8 @@ package final class GeneratorLoss {
     package let terms: [LossTerm]
     /// The features of the term `perceptual`.
     package let features: PerceptualFeatures?
+    /// Where discriminator and features judge, if not everywhere.
+    package let texture: TextureMask?
     private let isBalanced: Bool
     private let every: Int
     /// The last part of a run, see ``Recipe/mseFraction``.
@@ -65,7 +77,7 @@ package final class GeneratorLoss {
     ) throws {
         guard let losses = recipe.losses else {
             terms = [recipe.loss == .mse ? finish : LossTerm(name: "l1", share: 1) { try $0.output.l1(to: $0.target) }]
-            (isBalanced, every, features) = (false, 1, nil)
+            (isBalanced, every, features, texture) = (false, 1, nil, nil)
             return
         }
         if network.colour == .luma, losses.perceptual != nil { throw AcuityError(.training, "losses.perceptual needs a network of three colours") }
@@ -95,7 +107,7 @@ package final class GeneratorLoss {
             "edge": { try $0.output.edgeL1(to: $0.target) },
             "grid": { try grid($0.output).l1(to: grid($0.target)) },
             "rows": { try across($0.output).l1(to: across($0.target)).adding(down($0.output).l1(to: down($0.target))) },
-            "perceptual": { s in try features?.loss(s.output, to: s.target) },
+            "perceptual": { s in try features?.loss(s.judged(beside: s.target), to: s.target) },
             "artefact": { s in
                 let map = try s.output.artefactMap(target: s.target, average: average(s.low))
                 return try s.output.multiplied(by: map).l1(to: s.target.multiplied(by: map))
@@ -110,6 +122,7 @@ package final class GeneratorLoss {
             }
         }
         self.features = features
+        texture = losses.calm.map { TextureMask(levels: $0, device: device, runtime: runtime) }
         (isBalanced, every) = (losses.balance && terms.count > 1, losses.every)
     }
 

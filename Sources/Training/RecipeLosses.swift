@@ -41,6 +41,9 @@ extension Recipe {
         public var artefact: Double?
         /// A discriminator.
         public var gan: GAN?
+        /// Standard deviations in levels of 255, two: where the truth varies less than the first, `perceptual` and `gan` do not look; from the
+        /// second on they do, see ``TextureMask``.
+        public var calm: [Double]?
         /// Whether shares are balanced by measured gradients (default true).
         public var balance: Bool
         /// Steps between measurements of the gradients (default 16).
@@ -122,7 +125,7 @@ extension Recipe {
         }
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case l1, charbonnier, mse, psnr, autoencoder, teacher, fft, gradient, edge, grid, rows, perceptual, artefact, gan, balance, every
+            case l1, charbonnier, mse, psnr, autoencoder, teacher, fft, gradient, edge, grid, rows, perceptual, artefact, gan, calm, balance, every
         }
 
         public init(from decoder: any Decoder) throws {
@@ -142,6 +145,7 @@ extension Recipe {
             perceptual = try c.decodeIfPresent(Perceptual.self, forKey: .perceptual)
             artefact = try c.decodeIfPresent(Double.self, forKey: .artefact)
             gan = try c.decodeIfPresent(GAN.self, forKey: .gan)
+            calm = try c.decodeIfPresent([Double].self, forKey: .calm)
             balance = try c.decodeIfPresent(Bool.self, forKey: .balance) ?? true
             every = try c.contains(.every) ? c.wholeNumber(forKey: .every) : 16
         }
@@ -165,6 +169,10 @@ extension Recipe {
                 return "losses.perceptual.layers are weights above 0"
             }
             if let first = shares.first?.name, ["artefact", "gan", "matching"].contains(first) { return "losses.\(first) needs a term such as l1 beside it" }
+            if let calm {
+                if calm.count != 2 || !(calm[0] >= 0 && calm[0] < calm[1] && calm[1] <= 127.5) { return "losses.calm are two rising numbers of 0…127.5" }
+                if perceptual == nil, gan == nil { return "losses.calm needs perceptual or gan" }
+            }
             guard let gan else { return nil }
             if gan.share == 0 { return "losses.gan.share is above 0" }
             if !(1...512).contains(gan.features) { return "losses.gan.features is 1…512" }

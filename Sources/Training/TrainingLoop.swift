@@ -249,12 +249,14 @@ extension TrainingState {
             let probabilities = try adversary.probabilities(verdicts)
             return [probabilities.real, probabilities.made, try adversary.update(verdicts, rate: pace.rate, step: step)]
         }
+        let texture = try objective.texture?(truth)
         if let adversary, step <= headStart {
-            return StepResult(terms: [], values: [], discriminator: try taught(adversary, by: adversary.judge(output.detached(), truth: truth)))
+            let sample = LossSample(low: low, output: try output.detached(), target: target, truth: truth, texture: texture)
+            return StepResult(terms: [], values: [], discriminator: try taught(adversary, by: adversary.judge(sample.judged(beside: truth), truth: truth)))
         }
         // The graph is cut at the output, where the terms of the loss are weighed against each other.
-        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth)
-        sample.verdicts = try adversary?.judge(sample.output, truth: truth)
+        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth, texture: texture)
+        sample.verdicts = try adversary?.judge(sample.judged(beside: truth), truth: truth)
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
         let loss = try objective(sample, terms: terms, step: step, balance: &balance)
         try output.backward(with: loss.gradient)

@@ -246,6 +246,46 @@ import Training
         #expect(try isClose(logits.crossEntropy(classes).item(), (first + second) / 2))
     }
 
+    // MARK: - Where there is texture
+
+    /// A faint ramp, on the right with stripes: calm there, texture here, and the features' gradient on the right only.
+    @Test func textureMask() throws {
+        let side = 32
+        func picture(_ stripes: Float) -> Tensor {
+            Tensor(shape: [1, 3, side, side], values: (0..<3 * side * side).map { i in
+                let x = i % side
+                return 0.4 + 0.0001 * Float(i / side % side) + (x >= side / 2 ? (x % 2 == 0 ? stripes : -stripes) : 0)
+            })
+        }
+        let runtime = try TorchRuntime.shared()
+        let truth = try onDevice(picture(0.05))
+        let texture = TextureMask(levels: [1.5, 5], device: "cpu", runtime: runtime)
+        let mask = try texture(truth)
+        #expect(try mask.shape == [1, 1, side, side])
+        let row = Array(try mask.floats().values[(side * 10)..<(side * 11)])
+        #expect(row[..<12].allSatisfy { $0 == 0 } && row[20...].allSatisfy { $0 == 1 })
+        // Between the middles of the windows, at 12 and at 20, it rises in a straight line.
+        #expect(abs(row[14] - 2.5 / 8) < 1e-5 && abs(row[17] - 5.5 / 8) < 1e-5)
+
+        // σ of a luma of 219/255 of the picture: 3.25 levels lie a third of the way from 1.5² to 5².
+        let faint = try texture(onDevice(picture(3.4 / 219))).floats().values[side * 10 + 28]
+        #expect(abs(faint - (3.4 * 3.4 - 1.5 * 1.5) / (25 - 1.5 * 1.5)) < 1e-3)
+
+        let sample = LossSample(low: truth, output: try onDevice(picture(0.04)).watched(), target: truth, truth: truth, texture: mask)
+        let seen = try sample.judged(beside: truth).floats().values, (made, real) = (try sample.output.floats().values, try truth.floats().values)
+        for x in 0..<side {
+            let i = side * 10 + x
+            #expect(abs(seen[i] - (row[x] * made[i] + (1 - row[x]) * real[i])) < 1e-6)
+        }
+        let gradient = try sample.judged(beside: truth).l1(to: onDevice(picture(0))).gradient(at: sample.output).floats().values
+        #expect((0..<12).allSatisfy { gradient[side * 10 + $0] == 0 } && (20..<side).allSatisfy { gradient[side * 10 + $0] != 0 })
+    }
+
+    @Test func textureMaskRefusesOtherSizes() throws {
+        let texture = TextureMask(levels: [1.5, 5], device: "cpu", runtime: try TorchRuntime.shared())
+        #expect(throws: AcuityError.self) { try texture(onDevice(Tensor(shape: [1, 3, 12, 16], values: [Float](repeating: 0, count: 576)))) }
+    }
+
     // MARK: - Balance
 
     private func objective(_ losses: [String: Any]) throws -> (GeneratorLoss, Recipe) {

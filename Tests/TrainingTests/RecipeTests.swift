@@ -34,6 +34,8 @@ import Training
         #expect(!again.turn && again.losses == recipe.losses)
         #expect(try refusal(["turn": 2]).contains("turn"))
         #expect(try refusal(["loss": Any?.none, "losses": ["l1": 1, "edge": -1]]).contains("a share is not negative"))
+        #expect(try refusal(["loss": Any?.none, "losses": ["l1": 1, "calm": [1, 5]]]).contains("losses.calm needs perceptual or gan"))
+        #expect(try refusal(["loss": Any?.none, "losses": ["l1": 1, "gan": ["share": 1], "calm": [5, 1]]]).contains("two rising numbers"))
     }
 
     @Test func stages() throws {
