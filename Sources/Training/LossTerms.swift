@@ -15,17 +15,21 @@ package struct LossSample {
     package let truth: TorchTensor
     /// Where discriminator and features judge the output, N×1×H×W; everywhere without.
     package let texture: TorchTensor?
+    /// Of the run, for what wanders from step to step.
+    package let step: Int
     /// What the discriminator says, where there is one.
     package var verdicts: Adversary.Verdicts?
 
     package init(
-        low: TorchTensor, output: TorchTensor, target: TorchTensor, truth: TorchTensor, texture: TorchTensor? = nil, verdicts: Adversary.Verdicts? = nil
+        low: TorchTensor, output: TorchTensor, target: TorchTensor, truth: TorchTensor, texture: TorchTensor? = nil, step: Int = 0,
+        verdicts: Adversary.Verdicts? = nil
     ) {
         self.low = low
         self.output = output
         self.target = target
         self.truth = truth
         self.texture = texture
+        self.step = step
         self.verdicts = verdicts
     }
 
@@ -107,7 +111,7 @@ package final class GeneratorLoss {
             "edge": { try $0.output.edgeL1(to: $0.target) },
             "grid": { try grid($0.output).l1(to: grid($0.target)) },
             "rows": { try across($0.output).l1(to: across($0.target)).adding(down($0.output).l1(to: down($0.target))) },
-            "perceptual": { s in try features?.loss(s.judged(beside: s.target), to: s.target) },
+            "perceptual": { s in try features?.loss(s.judged(beside: s.target), to: s.target, step: s.step) },
             "artefact": { s in
                 let map = try s.output.artefactMap(target: s.target, average: average(s.low))
                 return try s.output.multiplied(by: map).l1(to: s.target.multiplied(by: map))

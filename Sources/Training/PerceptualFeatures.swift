@@ -91,6 +91,24 @@ package final class PerceptualFeatures {
         return try terms.dropFirst().reduce(first) { try $0.adding($1) }
     }
 
+    /// How many places along each axis a wandering loss begins at.
+    private static let places = 8
+
+    /// The loss of all but some of the first and last rows and columns.
+    ///
+    /// Features are taken at every second, fourth and eighth pixel, and what lies between counts less. In step with a pixel shuffle that
+    /// would be the same places of its grid in every patch, and a network that is to make texture makes a screen of dots there: so the
+    /// first pixel wanders over 8×8 places from step to step.
+    package func loss(_ x: TorchTensor, to target: TorchTensor, step: Int) throws -> TorchTensor {
+        let shape = try x.shape
+        func wandered(_ x: TorchTensor) throws -> TorchTensor {
+            let (rows, columns) = (max(1, min(Self.places, shape[2] - 31)), max(1, min(Self.places, shape[3] - 31)))
+            return try x.slice(dimension: 3, first: step % columns, count: shape[3] - columns + 1)
+                .slice(dimension: 2, first: step / columns % rows, count: shape[2] - rows + 1)
+        }
+        return try loss(wandered(x), to: wandered(target))
+    }
+
     /// The form of LPIPS without its learned weights (Zhang et al. 2018): at every pixel of every layer, after the ReLU, features become
     /// unit vectors; their squared distance, summed over channels, mean over pixels and layers. 0 for equal pictures.
     package func distance(_ x: TorchTensor, to target: TorchTensor) throws -> TorchTensor {

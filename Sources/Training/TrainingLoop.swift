@@ -255,7 +255,7 @@ extension TrainingState {
             return StepResult(terms: [], values: [], discriminator: try taught(adversary, by: adversary.judge(sample.judged(beside: truth), truth: truth)))
         }
         // The graph is cut at the output, where the terms of the loss are weighed against each other.
-        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth, texture: texture)
+        var sample = LossSample(low: low, output: try output.watched(), target: target, truth: truth, texture: texture, step: step)
         sample.verdicts = try adversary?.judge(sample.judged(beside: truth), truth: truth)
         let terms = objective.active(fraction, mseFraction: recipe.mseFraction)
         let loss = try objective(sample, terms: terms, step: step, balance: &balance)

@@ -21,6 +21,9 @@ import Training
         #expect(isClose(norm(try loss.gradient(at: x).floats()), 0.60893536, 1e-3))
         #expect(try isClose(features.distance(onDevice(pair.0), to: target).item(), 0.22632475))
         #expect(try features.distance(target, to: target).item() < 1e-9)
+        // Step 8·3 + 5 begins at column 5 of row 3.
+        func part(_ x: TorchTensor) throws -> TorchTensor { try x.slice(dimension: 3, first: 5, count: 65).slice(dimension: 2, first: 3, count: 57) }
+        #expect(try isClose(features.loss(x, to: target, step: 29).item(), features.loss(part(x), to: part(target)).item()))
         #expect(throws: AcuityError.self) {
             try PerceptualFeatures(path: squeezeNetPath, layers: ["features.1": 1], device: "cpu", runtime: TorchRuntime.shared())
         }
