@@ -184,13 +184,16 @@ public struct CropShards: Sendable {
     }
 
     /// The corners of a flat colour or, every other time, of a gradient between four random colours.
+    ///
+    /// A channel is 0 or 255 in a third of them: saturated colours, which photographs hardly have, are where a network's flat areas go astray.
     private static func drawCorners(using random: inout SplitMix) -> [Float] {
         let isFlat = Bool.random(using: &random)
+        func drawn(using random: inout SplitMix) -> Float { min(max(Float.random(in: -64...319, using: &random), 0), 255) }
         var corners = [Float](repeating: 0, count: 12)
         for channel in 0..<3 {
-            let first = Float(Int.random(in: 0...255, using: &random))
+            let first = drawn(using: &random)
             corners[channel] = first
-            for corner in 1..<4 { corners[3 * corner + channel] = isFlat ? first : Float.random(in: 0...255, using: &random) }
+            for corner in 1..<4 { corners[3 * corner + channel] = isFlat ? first : drawn(using: &random) }
         }
         return corners
     }
