@@ -48,7 +48,7 @@ public struct Upscaler: Sendable {
 
     /// - Parameters:
     ///   - locksColour: by default for networks whose card says that they invent (`restore` and `gan`).
-    ///   - locksJPEG: by default for those whose card says that they restore.
+    ///   - locksJPEG: by default for those whose card says that they restore, or that they were trained on from `restore`.
     /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
     public init(
         _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil, locksJPEG: Bool? = nil,
@@ -71,7 +71,7 @@ public struct Upscaler: Sendable {
             guard !models.isEmpty else { throw AcuityError(.usage, "no model is given") }
             prepared = PreparedModels(engine: engine, models: models)
             self.locksColour = locksColour ?? models.values.contains(where: \.mayShiftColours)
-            self.locksJPEG = locksJPEG ?? models.values.contains { $0.card?.profile == "restore" }
+            self.locksJPEG = locksJPEG ?? models.values.contains(where: \.restores)
         } else {
             prepared = nil
             self.locksColour = false
@@ -264,7 +264,7 @@ public struct Upscaler: Sendable {
     func passes(from size: (width: Int, height: Int), to target: (width: Int, height: Int), with models: [Int: Model]) throws -> [Pass] {
         let scales = models.keys.sorted()
         // A restorer without a network for the same size cleans a picture by enlarging it; what is too much is shrunk away.
-        let restores = scales.contains(1) || models.values.contains { $0.card?.profile == "restore" }
+        let restores = scales.contains(1) || models.values.contains(where: \.restores)
         var (w, h) = size
         let (width, height) = target
         var result: [Pass] = []
@@ -294,6 +294,8 @@ public struct Upscaler: Sendable {
 }
 
 extension Model {
+    fileprivate var restores: Bool { card?.profile == "restore" || card?.faithful == "restore" }
+
     fileprivate var mayShiftColours: Bool { card.map { Self.mayShiftColours(profile: $0.profile, architecture: $0.architecture) } ?? false }
 
     /// Released as one that restores or invents; or the picture flows through all of its many convolutions and is not only added to.

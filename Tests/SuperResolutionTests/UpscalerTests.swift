@@ -105,6 +105,18 @@ import Testing
         #expect(seen.withLock { $0 } == runs)
     }
 
+    /// Restorers, and what was trained on from them, keep to a JPEG file unless told otherwise.
+    @Test(arguments: [("restore", nil, true), ("gan", "restore", true), ("gan", "srgan-psnr", false), ("faithful", nil, false)] as [(String, String?, Bool)])
+    func restorersKeepToTheirFiles(profile: String, faithful: String?, locks: Bool) throws {
+        var model = try NaiveEngine.model(scale: 4)
+        let card = ModelCard(
+            name: "r", version: "1", architecture: "", scale: 4, purpose: "", parameters: 0, trainingData: "", recipe: "", recipeHash: "", steps: 0,
+            trainingMinutes: 0, hardware: "", date: "", licence: "", sha256: "", metrics: [], profile: profile, faithful: faithful)
+        model = try Model(name: "r", network: model.network, weights: model.weights, card: card)
+        #expect(try upscaler([model], .factor(4)).locksJPEG == locks)
+        #expect(try !Upscaler(.network(NaiveEngine(), [4: model]), target: .factor(4), locksJPEG: false).locksJPEG)
+    }
+
     @Test(arguments: [
         (Upscaler.Target.fit(width: 100, height: 100), 40, 30, 100, 75), (.fit(width: 100, height: 60), 40, 30, 80, 60), (.fit(width: 10, height: 99), 40, 30, 10, 8),
         (.width(20), 6000, 4000, 20, 13), (.longEdge(1), 6000, 4000, 1, 1), (.height(33), 7, 11, 21, 33), (.factor(8), 7, 13, 56, 104), (.factor(0.25), 7, 13, 2, 3),
