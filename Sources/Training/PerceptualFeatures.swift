@@ -97,7 +97,7 @@ package final class PerceptualFeatures {
     /// The loss of all but some of the first and last rows and columns.
     ///
     /// Features are taken at every second, fourth and eighth pixel, and what lies between counts less. In step with a pixel shuffle that
-    /// would be the same places of its grid in every patch, and a network that is to make texture makes a screen of dots there: so the
+    /// would be the same places of its grid in every patch, where texture tends to become a screen of dots: so the
     /// first pixel wanders over 8×8 places from step to step.
     package func loss(_ x: TorchTensor, to target: TorchTensor, step: Int) throws -> TorchTensor {
         let shape = try x.shape
