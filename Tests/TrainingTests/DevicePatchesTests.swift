@@ -29,6 +29,9 @@ import Training
     }
 
     @Test func throughputIsAShareOfTheMatrixRate() throws {
+        // The rate is measured on random matrices, of libtorch's generator.
+        oneRun.lock()
+        defer { oneRun.unlock() }
         #expect(try TorchRuntime.shared().matrixRate(device: "cpu") > 0)
         let folder = try Folder()
         let recipe = try Recipe(contentsOf: folder.recipe(["architecture": ["name": "Compact", "features": 8, "convolutions": 2], "patch": 10]))
