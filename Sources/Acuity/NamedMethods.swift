@@ -17,12 +17,15 @@ extension Upscaler.Method {
     /// - Parameters:
     ///   - strength: 0…1, how much a model that invents detail may invent, see ``ModelCatalogue/models(named:strength:)``.
     ///   - threads: how many the network runs on; all cores unless given.
-    /// - Throws: ``AcuityError``: `.usage` for an unknown name or a strength that means nothing there, `.weights` for a file that cannot be used.
-    public static func named(_ name: String, strength: Double? = nil, threads: Int? = nil) throws -> Upscaler.Method {
+    ///   - selfEnsemble: in how many positions the network sees a picture, 1, 2, 4 or 8, see ``SelfEnsemble``.
+    /// - Throws: ``AcuityError``: `.usage` for an unknown name, or a strength or an ensemble that means nothing there, `.weights` for a file that cannot be used.
+    public static func named(_ name: String, strength: Double? = nil, threads: Int? = nil, selfEnsemble: Int = 1) throws -> Upscaler.Method {
         if let resampling = Resampling(rawValue: name) {
             guard strength == nil else { throw AcuityError(.usage, "\(name) has no strength") }
+            guard selfEnsemble == 1 else { throw AcuityError(.usage, "\(name) is the same in every position; a self-ensemble is for networks") }
             return .resampling(resampling)
         }
-        return .network(try NativeEngine(threads: threads), try ModelCatalogue().models(named: name, strength: strength))
+        let engine = try SelfEnsemble(NativeEngine(threads: threads), count: selfEnsemble)
+        return .network(selfEnsemble == 1 ? engine.engine : engine, try ModelCatalogue().models(named: name, strength: strength))
     }
 }

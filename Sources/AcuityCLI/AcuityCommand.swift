@@ -36,6 +36,7 @@ let acuityVersion = "0.1.0"
             DatasetCommand.self,
             DegradeCommand.self,
             TrainCommand.self,
+            DistillCommand.self,
             InterpolateCommand.self,
             ReleaseCommand.self,
             TurnsCommand.self,

@@ -110,6 +110,11 @@ struct UpscaleCommand: AsyncParsableCommand {
         "How much may be invented, 0 to 1, where acuity models shows a model that invents detail and a faithful one that it is weighed against; either's name will do. Default: what the name says, 0 or 1.", valueName: "share"))
     var strength: Double?
 
+    @Option(name: [.customLong("self-ensemble"), .customLong("tta")], parsing: .unconditional, help: ArgumentHelp(
+        "Show the network every picture in 2, 4 or 8 positions, turned and mirrored, and take the mean: a little truer, as many times as slow. Default: 1.",
+        valueName: "count"))
+    var selfEnsemble = 1
+
     @Flag(inversion: .prefixedNo, help: ArgumentHelp(
         "Tie local mean colours to the input's. Default: for models trained to invent, and for weights files."))
     var colorLock: Bool?
@@ -170,7 +175,7 @@ struct UpscaleCommand: AsyncParsableCommand {
             return precision
         }
         return try Upscaler(
-            .named(model, strength: strength, threads: threads), target: target.first ?? .factor(4),
+            .named(model, strength: strength, threads: threads, selfEnsemble: selfEnsemble), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
             locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), locksJPEG: jpegLock, isSeamless: seamless)
     }
@@ -190,10 +195,12 @@ struct UpscaleCommand: AsyncParsableCommand {
         return try NameTemplate("{stem}_\(suffix).{ext}")
     }
 
-    /// What the model is called in names and in the manifest: a weights file without its folder and extension, a strength behind the model.
+    /// What the model is called in names and in the manifest: a weights file without its folder and extension, a strength behind the
+    /// model, a plus for a self-ensemble.
     private var modelName: String {
-        guard model.contains("/") || model.contains(".") else { return strength.map { "\(model)-\($0)" } ?? model }
-        return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent
+        let ensemble = selfEnsemble > 1 ? "+\(selfEnsemble)" : ""
+        guard model.contains("/") || model.contains(".") else { return (strength.map { "\(model)-\($0)" } ?? model) + ensemble }
+        return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent + ensemble
     }
 
     /// Where the outputs go. A folder for them may be yet to be made; its own folder must be there.

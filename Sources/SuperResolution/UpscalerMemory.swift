@@ -24,7 +24,7 @@ extension Upscaler {
             let buffers = before * (pass.width == width ? depth : 2) + before * area * ((isLast ? depth : 2) + (locksColour ? 2 : 0))
             let tile = tiling(of: network, width: pass.width, height: pass.height).tiling.tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             // What goes in and what of it is kept, both before and after, as floats.
-            peak = max(peak, buffers + tile * max(3, channels) * 4 * 2 * (1 + area))
+            peak = max(peak, buffers + tile * max(3, channels) * 4 * rastersPerTile * (1 + area))
             last = (pass.width * pass.scale, pass.height * pass.scale, before * area * (isLast ? depth : 2))
         }
         return (last.width, last.height) == target ? peak : max(peak, resampling(from: last.bytes))
@@ -43,9 +43,14 @@ extension Upscaler {
             let (area, tallest) = (pass.scale * pass.scale, tiles.map(\.input.height).max() ?? 0)
             let tile = tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             let strip = pass.width * tallest * channels
-            bytes += 2 * strip * 2 + strip * area * (locksColour ? 2 * 3 : depth * 2) + tile * max(3, channels) * 4 * 2 * (1 + area)
+            bytes += 2 * strip * 2 + strip * area * (locksColour ? 2 * 3 : depth * 2) + tile * max(3, channels) * 4 * rastersPerTile * (1 + area)
         }
         return bytes
+    }
+
+    /// Rasters of a tile that are there at once; the mean over positions is one more.
+    private var rastersPerTile: Int {
+        if case .network(let engine as SelfEnsemble, _) = method, engine.count > 1 { 3 } else { 2 }
     }
 
     /// The same upscaler with tiles whose rasters take about this many bytes at most, where its tiles are not fixed.
@@ -53,7 +58,7 @@ extension Upscaler {
         guard case .network(_, let models) = method, tiles == .automatic, let largest = models.values.max(by: { $0.network.scale < $1.network.scale })
         else { return self }
         let (area, radius) = (largest.network.scale * largest.network.scale, largest.network.receptiveRadius ?? 0)
-        let side = Int((Double(bytes) / Double(24 * (1 + area))).squareRoot()) - 2 * radius
+        let side = Int((Double(bytes) / Double(12 * rastersPerTile * (1 + area))).squareRoot()) - 2 * radius
         // Tiles smaller than what they look at around them would cost many times the work.
         let smallest = max(64, 2 * radius)
         let usual = tiling(of: largest.network, width: 1 << 14, height: 1 << 14).tiling.tiles.map { max($0.input.width, $0.input.height) }.max() ?? 0

@@ -30,8 +30,14 @@ package final class MixedSampler {
             }
             return crops
         }
+        let distilled = try recipe.distillation.map { PairSampler.Distilled(crops: try CropShards($0.data), share: Float($0.share)) }
+        if let distilled, distilled.crops.count != shards[0].count || distilled.crops.size != shards[0].size {
+            throw AcuityError(.training, "\(recipe.name): distillation has \(distilled.crops.count) crops of \(distilled.crops.size) pixels, data \(shards[0].count) of \(shards[0].size)")
+        }
         samplers = zip(shards, kinds).map { crops, kind in
-            PairSampler(crops, degradation: kind.degradation, network: network, turns: recipe.turn, device: device, runtime: runtime)
+            PairSampler(
+                crops, degradation: kind.degradation, network: network, turns: recipe.turn, distilled: kind.data == own.data ? distilled : nil,
+                device: device, runtime: runtime)
         }
         shares = recipe.mixture.map(\.share)
     }

@@ -9,24 +9,36 @@ package struct TrainingPair {
     package var low: TorchTensor
     /// The ground truth, for discriminators.
     package var high: TorchTensor
-    /// The ground truth for losses on pixels and features: sharpened where the degradation does so, otherwise ``high`` itself.
+    /// The ground truth for losses on pixels and features: sharpened where the degradation does so, else mixed with a teacher's result
+    /// where the recipe says so, otherwise ``high`` itself.
     package var target: TorchTensor
 }
 
 /// Random pairs of low and high resolution from crops.
 package final class PairSampler {
+    /// The same crops as a teacher made them, and their share of the target.
+    package struct Distilled {
+        package let crops: CropShards
+        package let share: Float
+    }
+
     private let crops: CropShards
+    private let distilled: Distilled?
     private let degrader: Degrader
     private let network: Network
     private let turns: Bool
     private let device: String
     private let runtime: TorchRuntime
     /// On a GPU all crops, so that a step copies next to nothing from the host.
-    private var resident: TorchTensor?
+    private var resident: (truth: TorchTensor?, distilled: TorchTensor?)
 
     /// - Parameter turns: see ``Recipe/turn``.
-    package init(_ crops: CropShards, degradation: Degradation, network: Network, turns: Bool = true, device: String, runtime: TorchRuntime) {
+    package init(
+        _ crops: CropShards, degradation: Degradation, network: Network, turns: Bool = true, distilled: Distilled? = nil, device: String,
+        runtime: TorchRuntime
+    ) {
         self.crops = crops
+        self.distilled = distilled
         self.network = network
         self.turns = turns
         self.device = device
@@ -102,25 +114,35 @@ package final class PairSampler {
         // reaches 2½ pixels; of wider blurs the border is a fair sample).
         let margin = max(0, min(3, (crops.size / scale - side) / 2))
         let wide = side + 2 * margin
-        let image = try patches(batch, side: wide * scale, smooth: smooth, using: &random).image()
+        var same = random
+        let image = try patches(batch, of: crops, \.resident.truth, side: wide * scale, smooth: smooth, using: &random).image()
+        // The same draws again: crops, places, turns and smooth fields are those of the truth.
+        let soft = try distilled.map { try patches(batch, of: $0.crops, \.resident.distilled, side: wide * scale, smooth: smooth, using: &same).image() }
         let made = try degrader(image, using: &random)
         func finished(_ x: TorchTensor, scale: Int) throws -> TorchTensor {
             let patch = try x.centre(margin: margin * scale, side: side * scale)
             return network.colour == .luma ? try patch.luma() : patch
         }
         let high = try finished(image, scale: scale)
-        return TrainingPair(
-            low: try finished(made.low, scale: 1), high: high, target: made.record.unsharpMask == nil ? high : try finished(made.target, scale: scale))
+        func target() throws -> TorchTensor {
+            if made.record.unsharpMask != nil { return try finished(made.target, scale: scale) }
+            guard let soft, let share = distilled?.share else { return high }
+            return try high.scaled(by: 1 - share).adding(finished(soft, scale: scale).scaled(by: share))
+        }
+        return TrainingPair(low: try finished(made.low, scale: 1), high: high, target: try target())
     }
 
     /// batch×side×side×3 bytes on the device.
-    private func patches(_ batch: Int, side: Int, smooth: Double, using random: inout SplitMix) throws -> TorchTensor {
+    private func patches(
+        _ batch: Int, of crops: CropShards, _ kept: ReferenceWritableKeyPath<PairSampler, TorchTensor?>, side: Int, smooth: Double,
+        using random: inout SplitMix
+    ) throws -> TorchTensor {
         guard device != "cpu" else {
             let bytes = try crops.batch(batch, side: side, smooth: smooth, turns: turns, using: &random)
             return try TorchTensor(bytes: bytes, shape: [batch, side, side, 3], device: device, runtime: runtime)
         }
-        let source = try resident ?? crops.tensor(device: device, runtime: runtime)
-        resident = source
+        let source = try self[keyPath: kept] ?? crops.tensor(device: device, runtime: runtime)
+        self[keyPath: kept] = source
         return try crops.draw(batch, side: side, smooth: smooth, turns: turns, using: &random).patches(of: source, side: side)
     }
 }

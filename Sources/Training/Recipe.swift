@@ -33,6 +33,8 @@ public struct Recipe: Sendable, Codable {
     /// Other kinds of batches beside those of `data` and `degradation`, which get the share that is left:
     /// `[{"share": 0.3, "degradation": "bicubic", "data": ["shards/photos.safetensors"]}]`.
     public var mixture: [MixturePart]
+    /// The same crops as `data`'s as a larger network made them from their reductions, which targets are mixed with.
+    public var distillation: Distillation?
     /// `l1` or `mse`, averaged over all samples.
     public var loss: Loss
     /// A loss of several balanced terms instead of `loss`, see ``Losses``.
@@ -99,6 +101,22 @@ public struct Recipe: Sendable, Codable {
         }
     }
 
+    /// Targets that are partly what a teacher made of clean pictures (knowledge distillation, Hinton et al. 2015): it leaves out what
+    /// nobody can know, which is most of what a gradient's noise comes from.
+    public struct Distillation: Sendable, Codable, Hashable {
+        /// Shards that `acuity distill` made of the recipe's `data`, in the same order.
+        public var data: [String]
+        /// The teacher's share of the target, above 0 and at most 1; the rest is the truth's.
+        public var share: Double
+
+        public init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(["data", "share"], in: "distillation")
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            data = try container.decode([String].self, forKey: .data)
+            share = try container.decode(Double.self, forKey: .share)
+        }
+    }
+
     public struct PatchStage: Sendable, Codable, Hashable {
         /// Fraction of the run at which the stage ends, up to 1.
         public var until: Double
@@ -151,7 +169,7 @@ public struct Recipe: Sendable, Codable {
     }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, architecture, scale, minutes, batch, patch, smooth, turn, degradation, mixture, loss, losses, teacher
+        case name, architecture, scale, minutes, batch, patch, smooth, turn, degradation, mixture, distillation, loss, losses, teacher
         case mseFraction = "mse_fraction"
         case optimiser
         case finalRate = "final_rate"
@@ -180,6 +198,7 @@ public struct Recipe: Sendable, Codable {
         turn = try c.decodeIfPresent(Bool.self, forKey: .turn) ?? true
         degradation = try c.decodeIfPresent(Degradation.self, forKey: .degradation) ?? Degradation(BicubicModel())
         mixture = try c.decodeIfPresent([MixturePart].self, forKey: .mixture) ?? []
+        distillation = try c.decodeIfPresent(Distillation.self, forKey: .distillation)
         loss = try c.decodeIfPresent(Loss.self, forKey: .loss) ?? .l1
         losses = try c.decodeIfPresent(Losses.self, forKey: .losses)
         teacher = try c.decodeIfPresent(String.self, forKey: .teacher)
@@ -217,6 +236,7 @@ public struct Recipe: Sendable, Codable {
         try c.encode(turn, forKey: .turn)
         try c.encode(degradation, forKey: .degradation)
         try c.encode(mixture, forKey: .mixture)
+        try c.encodeIfPresent(distillation, forKey: .distillation)
         // Never both: the two exclude each other.
         if let losses { try c.encode(losses, forKey: .losses) } else { try c.encode(loss, forKey: .loss) }
         try c.encodeIfPresent(teacher, forKey: .teacher)
@@ -260,6 +280,7 @@ public struct Recipe: Sendable, Codable {
         try require((0...1).contains(smooth), "smooth is 0…1")
         try require(
             mixture.allSatisfy { $0.share > 0 } && mixture.reduce(0) { $0 + $1.share } < 1, "shares of mixture are above 0 and leave some of 1 to data")
+        try require(distillation.map { $0.share > 0 && $0.share <= 1 } ?? true, "distillation.share is above 0 and at most 1")
         try require((0...1).contains(mseFraction), "mse_fraction is 0…1")
         try require((0...1).contains(finalRate), "final_rate is 0…1")
         try require(warmup >= 0, "warmup is not negative")

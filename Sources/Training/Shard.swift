@@ -174,6 +174,14 @@ public struct CropShards: Sendable {
         }
     }
 
+    /// Crop number `index`: `size × size × 3` bytes.
+    public func crop(_ index: Int) -> [UInt8] {
+        guard let shard = files.last(where: { $0.first <= index }), (0..<count).contains(index) else { return [] }
+        let bytes = size * size * 3
+        let start = shard.crops.startIndex + (index - shard.first) * bytes
+        return [UInt8](shard.crops[start..<start + bytes])
+    }
+
     /// All crops as one tensor on a device, 1×n×size×size×3.
     package func tensor(device: String, runtime: TorchRuntime) throws -> TorchTensor {
         let parts = try files.enumerated().map { index, file in

@@ -102,6 +102,23 @@ private func reason(_ body: () throws -> Void) -> String {
         #expect(methods.count == 4 && Double(methods[.area, default: 0]) / Double(single) > 0.33 && blurred > 300 && compressed > 600 && palettes > 80)
     }
 
+    /// Coarse grain is drawn for pictures one by one, and leaves everything else as it is where there is none.
+    @Test func printsNoiseMayBeCoarse() throws {
+        var model = PrintModel()
+        (model.clean, model.screenshot, model.noisy) = (0, 0, 1)
+        func grains(_ model: PrintModel) -> [[Double]?] {
+            records(model).compactMap { record in
+                for case .gaussianNoise(_, _, let grain, _) in record.steps { return .some(grain) }
+                return nil
+            }
+        }
+        #expect(grains(model).allSatisfy { $0 == nil })
+        (model.coarse, model.grain) = (0.25, Span(0.5, 1.5))
+        let all = grains(model).flatMap { $0 ?? [] }
+        let share = Double(all.filter { $0 > 0 }.count) / Double(all.count)
+        #expect(abs(share - 0.25) < 0.04 && all.allSatisfy { $0 == 0 || (0.5...1.5).contains($0) })
+    }
+
     /// Real-ESRGAN's published probabilities and ranges, within four standard deviations of 2000 draws.
     @Test func realESRGANIsAsPublished() throws {
         let records = records(RealESRGANModel())
@@ -119,7 +136,7 @@ private func reason(_ body: () throws -> Void) -> String {
             up += width > 240 ? 1 : 0
             down += width < 240 ? 1 : 0
             switch record.steps[2] {
-            case .gaussianNoise(let sigma, let mixing, _):
+            case .gaussianNoise(let sigma, let mixing, _, _):
                 gaussian += 1
                 sigmas += sigma
                 grey += mixing.filter { $0[1] == 0 && $0[3] == 1 }.count

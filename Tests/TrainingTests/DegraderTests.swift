@@ -102,6 +102,35 @@ import Training
         }
     }
 
+    /// Coarse noise has the deviation that was asked for, and neighbours correlated as a Gaussian of its grain correlates them.
+    @Test func coarseNoiseIsCorrelated() throws {
+        let side = 192
+        let grey = Tensor(shape: [2, 3, side, side], values: [Float](repeating: 0.5, count: 6 * side * side))
+        let record = DegradationRecord(steps: [
+            .gaussianNoise(sigma: [20, 8], mixing: [[1, 0, 0, 0, 1, 0, 0, 0, 1], [1, 0, 0, 1, 0, 0, 1, 0, 0]], grain: [1, 0], seed: 6)
+        ])
+        let degrader = Degrader(try Degradation(named: "print"), scale: 1, device: "cpu", runtime: try .shared())
+        let noise = try degrader.apply(record, to: onDevice(grey)).low.floats().values.map { Double($0 - 0.5) * 255 }
+        func mean(_ picture: Int, dx: Int, dy: Int) -> Double {
+            var sum = 0.0
+            for y in 8..<(side - 8) {
+                for x in 8..<(side - 8) {
+                    let place = picture * 3 * side * side + y * side + x
+                    sum += noise[place] * noise[place + dy * side + dx]
+                }
+            }
+            return sum / Double((side - 16) * (side - 16))
+        }
+        // exp(−d² / 4σ²) at a distance of one and of two pixels; the estimates' own errors are about 2 %.
+        for (dx, dy, expected) in [(0, 0, 1.0), (1, 0, 0.779), (0, 1, 0.779), (0, 2, 0.368)] {
+            #expect(abs(mean(0, dx: dx, dy: dy) / 400 - expected) < 0.07, "\(dx), \(dy)")
+        }
+        #expect(abs(mean(1, dx: 0, dy: 0) / 64 - 1) < 0.05 && abs(mean(1, dx: 1, dy: 0) / 64) < 0.05)
+        let plane = side * side
+        #expect(Array(noise[3 * plane..<4 * plane]) == Array(noise[4 * plane..<5 * plane]))
+        #expect(record.lines == ["Gaussian noise: sigma 20 / 8, colour / grey, grain 1 / 0, seed 6"])
+    }
+
     @Test func trainingGetsPatches() throws {
         let folder = try Folder()
         try folder.makeShards()

@@ -56,6 +56,45 @@ import Training
         #expect(a.state == b.state)
     }
 
+    /// Targets are mixed with the teacher's crops at the same places in the same positions; what is read, and what is real, stay.
+    @Test func distilledTargetsMatchTheirCrops() throws {
+        let folder = try Folder()
+        try folder.makeShards()
+        let shard = try CropShards([folder.file("crops.safetensors")])
+        // Half as bright as the truth, so that place and position show.
+        func half(_ name: String, count: Int) throws -> String {
+            let crops = try ShardWriter(path: folder.file(name), cropSize: shard.size)
+            for index in 0..<count { try crops.append(crop: (0, 0), of: shard.crop(index).map { $0 / 2 }, width: shard.size) }
+            try crops.finish()
+            return folder.file(name)
+        }
+        func distilled(_ path: String) -> [String: Any] { ["distillation": ["data": [path], "share": 0.75] as [String: Any]] }
+        let mixture: [[String: Any]] = [["share": 0.4, "data": [try grey(200, "other", in: folder)]]]
+        let mixed = try sampler(distilled(half("half", count: shard.count)).merging(["mixture": mixture]) { $1 }, in: folder)
+        let plain = try sampler(["mixture": mixture], in: folder)
+        var (a, b) = (SplitMix(seed: 4), SplitMix(seed: 4))
+        var kinds = Set<Bool>()
+        for _ in 0..<20 {
+            let (pair, truth) = (try mixed.pairs(3, side: 12, smooth: 0.3, using: &a), try plain.pairs(3, side: 12, smooth: 0.3, using: &b))
+            #expect(a.state == b.state)
+            #expect(try pair.low.floats() == truth.low.floats() && pair.high.floats() == truth.high.floats())
+            let (target, high) = (try pair.target.floats().values, try truth.target.floats().values)
+            // The other shard has no teacher; patches of ours are 1 − 0.75/2 times as bright but for rounding, smooth fields as they are.
+            let isTaught = target != high
+            kinds.insert(isTaught)
+            guard isTaught else { continue }
+            let patch = target.count / 3
+            for index in 0..<3 {
+                let (made, real) = (target[index * patch..<(index + 1) * patch], high[index * patch..<(index + 1) * patch])
+                let isField = zip(made, real).allSatisfy { abs($0 - $1) < 1e-5 }
+                #expect(isField || zip(made, real).allSatisfy { abs($0 - 0.625 * $1) < 0.75 / 255 })
+            }
+        }
+        #expect(kinds == [true, false])
+        let error = #expect(throws: AcuityError.self) { try sampler(distilled(half("fewer", count: shard.count - 1)), in: folder) }
+        #expect(error?.message.contains("distillation has \(shard.count - 1) crops") == true)
+    }
+
     @Test func poolsOfAllPartsSurviveACheckpoint() throws {
         let folder = try Folder()
         try folder.makeShards()

@@ -11,8 +11,9 @@ public enum DegradationStep: Sendable, Codable, Hashable {
     case blur(kernels: [BlurKernel])
     case resize(width: Int, height: Int, by: Interpolation, antialiased: Bool)
     /// Standard deviations in levels of 255; `mixing` makes three channels of noise from three independent draws (rows of a
-    /// 3×3 matrix per picture): grey noise takes all from the first.
-    case gaussianNoise(sigma: [Double], mixing: [[Double]], seed: UInt64)
+    /// 3×3 matrix per picture): grey noise takes all from the first. `grain`, where there is any, is the standard deviation in
+    /// pixels of the Gaussian that correlates neighbours; 0 is white noise. It does not change the noise's own.
+    case gaussianNoise(sigma: [Double], mixing: [[Double]], grain: [Double]? = nil, seed: UInt64)
     case poissonNoise(scale: [Double], grey: [Bool], seed: UInt64)
     case jpeg(quality: [Int], chroma: Chroma)
     /// Clip to 0…1.
@@ -83,6 +84,17 @@ func gaussianTaps(side: Int, sigma: Double) -> [Float] {
     return taps.map { Float($0 / sum) }
 }
 
+/// Gaussians whose squares add up to 1, so that what they correlate keeps its variance: count × side × side.
+private func grainKernels(_ sigma: [Double]) -> Tensor {
+    let side = 2 * Int((3 * (sigma.max() ?? 0)).rounded(.up)) + 1
+    let values = sigma.flatMap { sigma in
+        let taps = sigma > 0 ? gaussianTaps(side: side, sigma: sigma) : (0..<side).map { $0 == side / 2 ? 1 : 0 }
+        let energy = taps.reduce(0) { $0 + $1 * $1 }
+        return taps.flatMap { down in taps.map { down * $0 / energy } }
+    }
+    return Tensor(shape: [sigma.count, side, side], values: values)
+}
+
 extension DegradationStep {
     func apply(to x: TorchTensor, reduction: BicubicReduction) throws -> TorchTensor {
         func floats(_ values: [Double]) -> [Float] { values.map { Float($0) } }
@@ -94,9 +106,10 @@ extension DegradationStep {
             return try x.blurred(.init(shape: [kernels.count, side, side], values: kernels.flatMap { $0.values(on: side) }))
         case .resize(let width, let height, let method, let antialiased):
             return try x.resized(height: height, width: width, by: method, antialiased: antialiased)
-        case .gaussianNoise(let sigma, let mixing, let seed):
+        case .gaussianNoise(let sigma, let mixing, let grain, let seed):
             let scaled = zip(sigma, mixing).flatMap { sigma, matrix in matrix.map { Float($0 * sigma / 255) } }
-            return try x.addingGaussianNoise(mixing: scaled, seed: seed)
+            guard let grain, grain.contains(where: { $0 > 0 }) else { return try x.addingGaussianNoise(mixing: scaled, seed: seed) }
+            return try x.adding(x.scaled(by: 0).addingGaussianNoise(mixing: scaled, seed: seed).blurred(grainKernels(grain)))
         case .poissonNoise(let scale, let grey, let seed): return try x.addingPoissonNoise(scale: floats(scale), grey: grey, seed: seed)
         case .jpeg(let quality, let chroma): return try x.jpeg(quality: quality, subsampled: chroma == .subsampled)
         case .clamp: return try x.clamped(to: 0...1)

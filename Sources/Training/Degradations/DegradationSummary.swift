@@ -20,9 +20,9 @@ extension DegradationStep {
         case .blur(let kernels): return "blur: " + kernels.map(\.summary).joined(separator: " / ")
         case .resize(let width, let height, let method, let antialiased):
             return "resize: to \(width)×\(height), \(method.rawValue)\(antialiased && method != .nearest && method != .area ? ", antialiased" : "")"
-        case .gaussianNoise(let sigma, let mixing, let seed):
+        case .gaussianNoise(let sigma, let mixing, let grain, let seed):
             let kinds = mixing.map { $0 == Self.grey ? "grey" : $0 == Self.colour ? "colour" : "correlated" }.joined(separator: " / ")
-            return "Gaussian noise: sigma \(list(sigma)), \(kinds), seed \(seed)"
+            return "Gaussian noise: sigma \(list(sigma)), \(kinds)\(grain.map { ", grain \(list($0))" } ?? ""), seed \(seed)"
         case .poissonNoise(let scale, let grey, let seed):
             return "Poisson noise: scale \(list(scale)), \(grey.map { $0 ? "grey" : "colour" }.joined(separator: " / ")), seed \(seed)"
         case .jpeg(let quality, let chroma): return "JPEG: quality \(quality.map(String.init).joined(separator: " / ")), \(chroma.rawValue)"

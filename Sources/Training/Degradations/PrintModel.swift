@@ -26,6 +26,10 @@ public struct PrintModel: DegradationModel {
     public var noisy = 0.12
     public var noise = Span(0.5, 6)
     public var grey = 0.6
+    /// The probability, per picture, that the noise is coarse, as demosaicking, a camera's own smoothing or an enlargement leaves it;
+    /// the standard deviation in pixels of the Gaussian that correlates neighbours.
+    public var coarse = 0.0
+    public var grain = Span(0.5, 1.5)
     /// The probability of JPEG, for the batch, its quality, and the probability of 4:2:0.
     public var compressed = 0.6
     public var jpeg = Span(20, 95)
@@ -40,13 +44,14 @@ public struct PrintModel: DegradationModel {
 
     public func check() throws {
         for (name, value) in [
-            ("clean", clean), ("screenshot", screenshot), ("blurred", blurred), ("noisy", noisy), ("grey", grey), ("compressed", compressed),
-            ("subsampled", subsampled), ("palette", palette), ("dithered", dithered),
+            ("clean", clean), ("screenshot", screenshot), ("blurred", blurred), ("noisy", noisy), ("grey", grey), ("coarse", coarse),
+            ("compressed", compressed), ("subsampled", subsampled), ("palette", palette), ("dithered", dithered),
         ] { try checkProbability(value, name) }
         try screen.check()
         try sigma.check("sigma", in: 0.01...4)
         try checkWeights([area, bicubic, bilinear, nearest], "area, bicubic, bilinear, nearest")
         try noise.check("noise", in: 0...255)
+        try grain.check("grain", in: 0...8)
         try jpeg.check("jpeg", in: 1...100)
         try colours.check("colours", in: 2...256)
         try dither.check("dither", in: 0...4)
@@ -70,7 +75,9 @@ public struct PrintModel: DegradationModel {
             steps.append(
                 .gaussianNoise(
                     sigma: (0..<batch).map { _ in noise.draw(using: &random) },
-                    mixing: (0..<batch).map { _ in random.happens(grey) ? DegradationStep.grey : DegradationStep.colour }, seed: random.noiseSeed()))
+                    mixing: (0..<batch).map { _ in random.happens(grey) ? DegradationStep.grey : DegradationStep.colour },
+                    grain: coarse > 0 ? (0..<batch).map { _ in random.happens(coarse) ? grain.draw(using: &random) : 0 } : nil,
+                    seed: random.noiseSeed()))
         }
         steps.append(.quantise)
         if random.happens(compressed) {
