@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 @Suite struct HelpTests {
-    @Test(arguments: ["upscale", "inspect", "models", "evaluate", "bench", "dataset", "train", "release"])
+    @Test(arguments: ["upscale", "inspect", "models", "evaluate", "bench", "dataset", "distill", "train", "release"])
     func everySubcommandTeaches(_ name: String) throws {
         let run = try Command.run([name, "--help"])
         #expect(run.status == 0)
@@ -17,7 +17,7 @@ import Testing
     @Test func rootListsSubcommandsAndVersion() throws {
         let help = try Command.run(["--help"])
         #expect(help.status == 0)
-        for name in ["upscale", "inspect", "models", "evaluate", "bench", "dataset", "train", "release"] { #expect(help.output.contains("\n  \(name) ")) }
+        for name in ["upscale", "inspect", "models", "evaluate", "bench", "dataset", "distill", "train", "release"] { #expect(help.output.contains("\n  \(name) ")) }
         let version = try Command.run(["--version"])
         #expect(version.status == 0)
         #expect(version.output.split(separator: ".").count == 3)
