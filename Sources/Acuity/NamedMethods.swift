@@ -25,7 +25,6 @@ extension Upscaler.Method {
             guard selfEnsemble == 1 else { throw AcuityError(.usage, "\(name) is the same in every position; a self-ensemble is for networks") }
             return .resampling(resampling)
         }
-        let engine = try SelfEnsemble(NativeEngine(threads: threads), count: selfEnsemble)
-        return .network(selfEnsemble == 1 ? engine.engine : engine, try ModelCatalogue().models(named: name, strength: strength))
+        return .network(try SelfEnsemble(NativeEngine(threads: threads), count: selfEnsemble), try ModelCatalogue().models(named: name, strength: strength))
     }
 }
