@@ -171,6 +171,14 @@ int acuity_processor_count(void) {
     return count < 1 ? 1 : count > 1024 ? 1024 : (int)count;
 }
 
+ptrdiff_t acuity_second_level_cache(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    return sysconf(_SC_LEVEL2_CACHE_SIZE);
+#else
+    return 0;
+#endif
+}
+
 void acuity_keep_freed_memory(void) {
 #ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 256 << 20);

@@ -231,7 +231,8 @@ struct Schedule {
     /// How many rows of each layout there are at most at a time.
     var rows: [Program.Slot.Layout: Int] = [:]
 
-    /// Plays the whole run: each strip adds rows of the input, and each stage then makes all rows that it can.
+    /// Plays the whole run: each strip adds rows of the input, and each stage then makes the rows that it can, up to as many: every convolution of a deep
+    /// network lags some rows behind the one before, and what it lacks in the end must not be made in one go through much memory.
     init(_ program: Program, width: Int, height: Int, threads: Int, stripRows: Int?) {
         let rowsPerStrip = stripRows ?? Self.rowsPerStrip(program, width: width)
         let stages = program.stages, slots = program.slots
@@ -248,12 +249,14 @@ struct Schedule {
             let rows = slots[slot].height(height)
             return readers[slot].map { made[$0.stage] < stages[$0.stage].rows(height) ? $0.reach.rows(made[$0.stage], of: rows).first : rows }.min() ?? rows
         }
+        /// At most so many rows of each stage in a strip.
+        let most = stages.map { (max(1, rowsPerStrip * $0.up / $0.down) + $0.unit - 1) / $0.unit * $0.unit }
         var limit = 0
-        while limit < height {
+        while made.indices.contains(where: { made[$0] < stages[$0].rows(height) }) {
             limit = min(height, limit + rowsPerStrip)
             var phases: [Execution.Phase] = []
             for (s, stage) in stages.enumerated() {
-                let rows = stage.rows(height), first = made[s]
+                let first = made[s], rows = min(stage.rows(height), first + most[s])
                 var next = first
                 if stage.operands.isEmpty {
                     next = min(rows, limit)

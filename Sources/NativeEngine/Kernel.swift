@@ -163,13 +163,15 @@ final class PackedKernel: @unchecked Sendable {
 
     /// - Parameters:
     ///   - winograd: for 3×3 kernels in fp32: weights transformed for F(6×6, 3×3), channels padded to 16.
+    ///   - factor: rows of the enlarged pixel that the outputs are for; no block of outputs is for two of them.
     ///   - tiles: for the matrix unit, in bf16: runs of 32 values of the pixels as they lie in memory.
     init(
-        _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false,
+        _ kernel: Kernel, sources: [Source], pixelStrides: [Int], instructionSet: NativeEngine.InstructionSet, half: Bool, winograd: Bool = false, factor: Int = 1,
         tiles: Bool = false
     ) {
         let groups = (kernel.outputs + 15) / 16
-        let blocks = Self.blocks(groups: groups, most: instructionSet >= .avx512 ? 4 : 1)
+        let part = Self.blocks(groups: groups / factor, most: instructionSet >= .avx512 ? 4 : 1)
+        let blocks = (0..<factor).flatMap { _ in part }
         let step = half ? 2 : 1
         let steps = sources.map { ($0.channels.count + step - 1) / step }
         let taps = kernel.height * kernel.width

@@ -250,27 +250,16 @@ struct Planner {
         }
         let tiles = half && instructionSet == .amx
         let strides = sources.map { slots[$0.slot].paddedChannels }
-        func packed(_ kernel: Kernel) -> PackedKernel {
+        func packed(_ kernel: Kernel, factor: Int = 1) -> PackedKernel {
             PackedKernel(
-                kernel, sources: sources, pixelStrides: strides, instructionSet: instructionSet, half: half, winograd: steps != nil, tiles: tiles)
+                kernel, sources: sources, pixelStrides: strides, instructionSet: instructionSet, half: half, winograd: steps != nil, factor: factor,
+                tiles: tiles)
         }
         let size = graph.nodes[chain.sizeOf]
         if let steps {
-            var made = output
-            if chain.factor > 1 {
-                // All rows of the enlarged pixels at once, side by side; then each to its place.
-                slots.append(Program.Slot(channels: chain.kernel.outputs, up: size.up, down: size.down, needsFloats: true))
-                made = slots.count - 1
-            }
             stages.append(WinogradStage(
-                steps, kernel: chain.kernel, packed: packed(chain.kernel), sources: sources, residual: chain.factor > 1 ? nil : residual,
-                tail: chain.tail, output: made, up: size.up, down: size.down))
-            if chain.factor > 1, let made, let output {
-                slots[output].needsFloats = true
-                stages.append(RowOperations.placement(
-                    of: made, in: output, factor: chain.factor, residual: residual, up: slots[output].up, down: slots[output].down,
-                    instructionSet: instructionSet))
-            }
+                steps, kernel: chain.kernel, packed: packed(chain.kernel, factor: chain.factor), sources: sources, residual: residual,
+                tail: chain.tail, output: output, factor: chain.factor, up: size.up, down: size.down))
             return
         }
         // A kernel exists for every available instruction set.

@@ -150,25 +150,6 @@ enum RowOperations {
         }
     }
 
-    /// Outputs of a convolution that are ordered `[dy][dx][channel]` go where the pixel shuffle puts them: a row of the enlarged picture takes a run of every
-    /// pixel.
-    static func placement(
-        of slot: Int, in output: Int, factor: Int, residual: Int?, up: Int, down: Int, instructionSet: NativeEngine.InstructionSet
-    ) -> Stage {
-        let isa = instructionSet.kernels
-        var operands = [Stage.Operand(slot: slot, reach: .divided(by: factor, margin: 0))]
-        if let residual { operands.append(.init(slot: residual, reach: .same)) }
-        return RowStage(operands: operands, output: output, up: up, down: down) { e, y, out in
-            let run = factor * e.stride(output), stride = e.stride(slot)
-            let row = e.floats[slot]!.row(y / factor) + y % factor * run
-            let other = residual.map { e.floats[$0]!.row(y) }
-            for i in 0..<e.width(slot) {
-                let pixel = row + i * stride
-                if let other { acuity_sum(isa, pixel, 1, other + i * run, 1, out + i * run, run) } else { (out + i * run).update(from: pixel, count: run) }
-            }
-        }
-    }
-
     private static func kernel(_ function: Operation.Activation) -> acuity_activation {
         switch function {
         case .gelu: acuity_gelu

@@ -9,8 +9,8 @@ enum Reach {
     case window(step: Int, before: Int, after: Int)
     /// From `y / by − margin` to `y / by + margin`.
     case divided(by: Int, margin: Int)
-    /// A whole tile of Winograd's algorithm at once, and `margin` rows on either side.
-    case tile(margin: Int)
+    /// A whole tile of Winograd's algorithm at once, of an operand so many times smaller, and `margin` rows on either side.
+    case tile(margin: Int, dividedBy: Int = 1)
     case all
 
     static let same = Reach.window(step: 1, before: 0, after: 0)
@@ -21,7 +21,7 @@ enum Reach {
         return switch self {
         case .window(let step, let before, let after): (max(0, step * y - before), min(height - 1, step * y + after))
         case .divided(let by, let margin): (max(0, y / by - margin), min(height - 1, y / by + margin))
-        case .tile(let margin): (max(0, y / size * size - margin), min(height - 1, y / size * size + size - 1 + margin))
+        case .tile(let margin, let by): (max(0, y / by / size * size - margin), min(height - 1, y / by / size * size + size - 1 + margin))
         case .all: (0, height - 1)
         }
     }
@@ -51,6 +51,9 @@ class Stage {
 
     func rows(_ inputHeight: Int) -> Int { inputHeight * up / down }
     func columns(_ inputWidth: Int) -> Int { inputWidth * up / down }
+
+    /// Rows are made so many at a time, but for the last.
+    var unit: Int { 1 }
 
     /// The widest stretch of a row that `run` takes at once, or `nil` if only whole rows.
     var widestStretch: Int? { nil }

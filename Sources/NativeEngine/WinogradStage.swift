@@ -16,8 +16,9 @@ private let frequencies = Int(acuity_winograd_frequencies)
 final class WinogradStage: Stage {
     /// Columns beyond a row's edges that its tiles look at.
     static let margin = 6
-    /// Bytes for both transforms of a piece of work, of a second-level cache of 1 MB.
-    private static let cacheBytes = 512 << 10
+    /// Bytes for both transforms of a piece of work: half of the second-level cache. With more, convolutions of many channels read their weights less often,
+    /// but what flows between stages leaves the cache.
+    private static let cacheBytes = min(1 << 20, max(512 << 10, acuity_second_level_cache() / 2))
 
     let sources: [Int]
     private let kernel: PackedKernel
@@ -25,6 +26,8 @@ final class WinogradStage: Stage {
     private let padding: Convolution.Padding
     private let residual: Int?
     private let tail: ConvolutionTail?
+    /// How much the output is larger than the input: outputs `[dy][dx][channel]` lie in the enlarged picture's rows as neighbouring pixels do.
+    private let factor: Int
     private let paddedInputs: Int
     private let paddedOutputs: Int
     /// Whether products overwrite their factors.
@@ -41,14 +44,15 @@ final class WinogradStage: Stage {
 
     /// The algorithm's steps where it pays: with many channels, since each tile is transformed once per input and output channel.
     static func steps(for kernel: Kernel, _ instructionSet: NativeEngine.InstructionSet) -> acuity_winograd? {
-        let suits = kernel.height == 3 && kernel.width == 3 && kernel.stride == 1 && kernel.inputs >= 16 && kernel.outputs >= 12
+        let suits = kernel.height == 3 && kernel.width == 3 && kernel.stride == 1 && kernel.inputs >= 16
         return suits ? acuity_winograd_steps(instructionSet.kernels)?.pointee : nil
     }
 
     init(
         _ steps: acuity_winograd, kernel: Kernel, packed: PackedKernel, sources: [Source], residual: Int?, tail: ConvolutionTail?, output: Int?,
-        up: Int, down: Int
+        factor: Int = 1, up: Int, down: Int
     ) {
+        self.factor = factor
         self.steps = steps
         self.kernel = packed
         self.sources = sources.map(\.slot)
@@ -61,11 +65,11 @@ final class WinogradStage: Stage {
         isInPlace = widest == paddedOutputs && paddedOutputs <= paddedInputs
         outputPixel = isInPlace ? paddedInputs : widest
         tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
-        var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1)) }
+        var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1, dividedBy: factor)) }
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
         super.init(
-            operands: operands, output: output, up: up, down: down,
-            cost: Double(kernel.inputs * 9 * paddedOutputs) / 5 + 64 * Double(kernel.inputs + paddedOutputs) / 16)
+            operands: operands, output: output, up: up * factor, down: down,
+            cost: (Double(kernel.inputs * 9 * paddedOutputs) / 5 + 64 * Double(kernel.inputs + paddedOutputs) / 16) / Double(factor * factor))
     }
 
     /// Distances from frequency to frequency, in floats: 64 bytes more than a power of two, see Winograd.c.
@@ -74,8 +78,10 @@ final class WinogradStage: Stage {
 
     var scratchBytes: Int { 4 * (frequencies * (inputPlane + (isInPlace ? 0 : outputPlane)) + (tail == nil ? 0 : size * size * tiles * paddedOutputs)) }
 
+    override var unit: Int { size * factor }
+
     override func share(rows: Int, columns: Int, threads: Int) -> (pieces: Int, extent: Int) {
-        let all = (rows + size - 1) / size * ((columns + size - 1) / size)
+        let all = (rows / factor + size - 1) / size * ((columns / factor + size - 1) / size)
         // As many pieces for one thread as for the other, and at least two for each if they are not too small.
         var pieces = max((all + tiles - 1) / tiles, min(2 * threads, (all + 11) / 12))
         pieces = (pieces + threads - 1) / threads * threads
@@ -84,8 +90,9 @@ final class WinogradStage: Stage {
     }
 
     override func run(_ e: Execution, phase: Execution.Phase, piece: Int, thread: Int) {
-        let columns = e.columns(self), perRow = (columns + size - 1) / size
-        let all = (phase.count + size - 1) / size * perRow
+        // Of the input, like all rows and columns here that say nothing else.
+        let columns = e.columns(self) / factor, perRow = (columns + size - 1) / size
+        let all = (phase.count / factor + size - 1) / size * perRow
         func range(_ piece: Int) -> Range<Int> { min(all, piece * phase.extent)..<min(all, (piece + 1) * phase.extent) }
         let count = range(piece).count
         let v = e.scratch[thread], m = isInPlace ? v : v + frequencies * inputPlane, pixels = m + frequencies * outputPlane
@@ -95,7 +102,7 @@ final class WinogradStage: Stage {
             var tile = range.lowerBound
             while tile < range.upperBound {
                 let next = min(range.upperBound, (tile / perRow + 1) * perRow), first = tile % perRow
-                body(phase.first + tile / perRow * size, first..<(first + next - tile), tile - range.lowerBound)
+                body(phase.first / factor + tile / perRow * size, first..<(first + next - tile), tile - range.lowerBound)
                 tile = next
             }
         }
@@ -119,21 +126,26 @@ final class WinogradStage: Stage {
                 }
             }
         }
-        let height = e.rows(self)
+        let height = e.rows(self) / factor
+        let run = paddedOutputs / factor
+        var channel = 0
         for block in 0..<Int(kernel.description.pointee.block_count) {
+            // A block's channels all go to one row of the enlarged pixel.
+            let dy = channel / run
+            channel += Int(kernel.description.pointee.block_groups[block]) * 16
             steps.multiply(
                 kernel.description, Int32(block), v, paddedInputs, inputPlane, m, outputPixel, outputPlane, count, fetch, fetchCount)
             forEachRow(of: piece) { row, tiles, place in
                 var out = acuity_winograd_rows()
                 out.rows = Int32(min(size, height - row))
                 out.columns = columns
-                out.stride = output.map { e.stride($0) } ?? paddedOutputs
-                out.residual_stride = residual.map { e.stride($0) } ?? 0
+                out.stride = output.map { e.stride($0) * factor } ?? paddedOutputs
+                out.residual_stride = residual.map { e.stride($0) * factor } ?? 0
                 withUnsafeMutablePointer(to: &out.out) { tuple in
                     tuple.withMemoryRebound(to: UnsafeMutablePointer<Float>?.self, capacity: size) { rows in
                         for y in 0..<min(size, height - row) {
                             // Scratch pixels are [row of the tile][tile of the piece].
-                            rows[y] = output.map { e.floats[$0]!.row(row + y) }
+                            rows[y] = output.map { e.floats[$0]!.row((row + y) * factor + dy) - dy * run }
                                 ?? pixels + ((y * self.tiles + place) * size - tiles.lowerBound * size) * paddedOutputs
                         }
                     }
@@ -141,7 +153,7 @@ final class WinogradStage: Stage {
                 if let residual {
                     withUnsafeMutablePointer(to: &out.residual) { tuple in
                         tuple.withMemoryRebound(to: UnsafePointer<Float>?.self, capacity: size) { rows in
-                            for y in 0..<min(size, height - row) { rows[y] = UnsafePointer(e.floats[residual]!.row(row + y)) }
+                            for y in 0..<min(size, height - row) { rows[y] = UnsafePointer(e.floats[residual]!.row((row + y) * factor + dy) - dy * run) }
                         }
                     }
                 }
@@ -152,7 +164,9 @@ final class WinogradStage: Stage {
         forEachRow(of: piece) { row, tiles, place in
             let range = (tiles.lowerBound * size)..<min(columns, tiles.upperBound * size)
             for y in 0..<min(size, height - row) {
-                if let output { e.pad(output, row + y, range) }
+                if let output {
+                    for dy in 0..<factor { e.pad(output, (row + y) * factor + dy, range.lowerBound * factor..<range.upperBound * factor) }
+                }
                 tail?.write(
                     e, pixels + (y * self.tiles + place) * size * paddedOutputs, stride: paddedOutputs, row: row + y, columns: range, width: columns)
             }

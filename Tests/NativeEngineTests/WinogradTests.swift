@@ -99,6 +99,9 @@ struct WinogradTests {
         let skip = x
         for i in 0..<3 { x = net.prelu(net.convolution(x, "b\(i)", outputs: 48, padding: i == 1 ? .replicate : .zeros), "p\(i)") }
         x = net.add(net.convolution(x, "c", outputs: 32), skip)
+        // Rows that are made where the enlarged picture has them, with a residual there.
+        let shuffled = net.pixelShuffle(net.convolution(x, "s", outputs: 128), 2)
+        x = net.add(net.leakyReLU(net.convolution(net.enlarge(x, 2, .nearest), "e", outputs: 32), slope: 0.2), shuffled)
         x = net.convolution(net.enlarge(x, 2, .bicubic), "d", outputs: 12)
         let model = try randomModel(net.finish(net.pixelShuffle(x, 2), architecture: "Test"))
         let raster = randomRaster(34, 59)

@@ -23,6 +23,9 @@ void acuity_processor_name(char *name, size_t size);
 
 int acuity_processor_count(void);
 
+/// Bytes of a processor's second-level cache; 0 or less where the system does not say.
+ptrdiff_t acuity_second_level_cache(void);
+
 /// Has freed blocks of up to 256 MB kept for the next one instead of given back to the system, where the C library is glibc.
 void acuity_keep_freed_memory(void);
 /// Bytes that malloc has given out and not taken back, whatever it keeps for later; -1 where it does not say.
