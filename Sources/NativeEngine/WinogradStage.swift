@@ -64,7 +64,7 @@ final class WinogradStage: Stage {
         let widest = (0..<Int(packed.description.pointee.block_count)).map { Int(packed.description.pointee.block_groups[$0]) * 16 }.max() ?? 16
         isInPlace = widest == paddedOutputs && paddedOutputs <= paddedInputs
         outputPixel = isInPlace ? paddedInputs : widest
-        tiles = max(12, min(36, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
+        tiles = max(12, min(30, Self.cacheBytes / (frequencies * 4 * (paddedInputs + (isInPlace ? 0 : outputPixel))) / 6 * 6))
         var operands = sources.map { Operand(slot: $0.slot, reach: .tile(margin: 1, dividedBy: factor)) }
         if let residual { operands.append(Operand(slot: residual, reach: .tile(margin: 0))) }
         super.init(
