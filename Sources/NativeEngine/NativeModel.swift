@@ -15,6 +15,9 @@ package final class NativeModel: PreparedModel, @unchecked Sendable {
     /// Buffers up to this size in all are kept between runs.
     private static let keptBytes = 256 << 20
 
+    /// Bytes of the buffers that are kept at the moment.
+    package var bufferBytes: Int { kept.withLock { $0.reduce(0) { $0 + $1.bytes } } }
+
     init(model: Model, program: Program, sharing: ThreadSharing) {
         self.model = model
         self.program = program

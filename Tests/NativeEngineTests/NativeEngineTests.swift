@@ -258,6 +258,22 @@ private func check(_ model: Model, _ raster: Raster, fp32 tolerance: Float = 2e-
         }
     }
 
+    /// Forty convolutions lag as many rows behind the picture as it has; what they lack in the end must not be made at once.
+    @Test func buffersOfDeepNetworks() async throws {
+        var net = NetworkBuilder(inputChannels: 3)
+        var x = net.convolution(net.input, "a", outputs: 16)
+        for i in 0..<40 { x = net.leakyReLU(net.convolution(x, "b\(i)", outputs: 16), slope: 0.2) }
+        x = net.convolution(net.enlarge(x, 4, .nearest), "c", outputs: 16)
+        let model = try randomModel(net.finish(net.convolution(x, "d", outputs: 3), architecture: "Test"))
+        let raster = randomRaster(64, 256)
+        for (set, engine) in engines {
+            guard let prepared = try engine.prepare(model, precision: .fp32) as? NativeModel else { throw AcuityError(.usage, "not a native model") }
+            _ = try await prepared.run(raster)
+            let enlarged = 16 * raster.width * raster.height * 16 * MemoryLayout<Float>.size
+            #expect((1..<enlarged / 2).contains(prepared.bufferBytes), "\(set)")
+        }
+    }
+
     /// Whatever the strips, the sums are the same.
     @Test func strips() async throws {
         var net = NetworkBuilder(inputChannels: 3)
