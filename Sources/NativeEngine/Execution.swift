@@ -231,8 +231,8 @@ struct Schedule {
     /// How many rows of each layout there are at most at a time.
     var rows: [Program.Slot.Layout: Int] = [:]
 
-    /// Plays the whole run: each strip adds rows of the input, and each stage then makes the rows that it can, up to as many: every convolution of a deep
-    /// network lags some rows behind the one before, and what it lacks in the end must not be made in one go through much memory.
+    /// Plays the whole run: each strip adds rows of the input, and each stage then makes the rows that it can, but no more than a strip brings: every
+    /// convolution of a deep network lags some rows behind the one before, and what it lacks in the end must not be made in one go through much memory.
     init(_ program: Program, width: Int, height: Int, threads: Int, stripRows: Int?) {
         let rowsPerStrip = stripRows ?? Self.rowsPerStrip(program, width: width)
         let stages = program.stages, slots = program.slots
