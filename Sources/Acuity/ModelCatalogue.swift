@@ -102,9 +102,11 @@ public struct ModelCatalogue: Sendable {
             if strength == 0 { return model }
             throw Self.hasNoStrength(entry.name)
         }
-        func weights(_ name: String) throws -> StateDict { try name == entry.name ? model.weights : self.model(named: name, scale: entry.scale).weights }
-        let weights = try weights(faithful).interpolated(with: weights(inventing), share: strength)
-        return try Model(name: entry.name, network: model.network, weights: weights, card: entry.card)
+        func end(_ name: String) throws -> Model { try name == entry.name ? model : self.model(named: name, scale: entry.scale) }
+        let ends = (faithful: try end(faithful), inventing: try end(inventing))
+        let weights = try ends.faithful.weights.interpolated(with: ends.inventing.weights, share: strength)
+        // However little of it there is, it invents, and is treated like that.
+        return try Model(name: entry.name, network: model.network, weights: weights, card: strength > 0 ? ends.inventing.card : entry.card)
     }
 
     /// The names of the two models that a strength lies between, of which the entry is one.

@@ -191,7 +191,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         let scale = model.network.scale
         let upscaler = try Upscaler(
             .network(try NativeEngine(), [scale: model]), target: .factor(Double(scale)), precision: precision,
-            locksColour: Model.mayShiftColours(profile: profile.rawValue, architecture: model.network.architecture), locksJPEG: profile == .restore)
+            locksColour: Model.mayShiftColours(profile: profile.rawValue, architecture: model.network.architecture), locksJPEG: profile == .restore, staysSoft: profile == .gan && faithful == "restore")
         let enlarge = upscaler.enlarging(depth: depth)
         return file?.holding(upscaler, enlarge) ?? enlarge
     }

@@ -20,6 +20,15 @@ struct FramedTiling {
     }
 }
 
+/// What of a picture is kept from a network.
+enum KeptAreas: Sendable {
+    case none
+    /// Areas of one colour keep it exactly; see ``FlatAreas``.
+    case flat
+    /// Soft areas stay soft; see ``SoftAreas``.
+    case soft
+}
+
 /// Rows enlarged by a network.
 final class NetworkRows: RowSource {
     let width: Int
@@ -30,6 +39,7 @@ final class NetworkRows: RowSource {
     private var window: RowWindow
     private let models: NetworkModels
     private let layer: Layer
+    private let kept: KeptAreas
     private let scale: Int
     private let frame: Int
     /// Tiles of one row each, what they look at of the picture, and what they give of it.
@@ -39,14 +49,18 @@ final class NetworkRows: RowSource {
     private let work: Double
     private let progress: @Sendable (Double) -> Void
 
-    /// - Parameter progress: the finished fraction, 0…1, from any thread.
+    /// - Parameters:
+    ///   - kept: what of the picture is kept from the network.
+    ///   - progress: the finished fraction, 0…1, from any thread.
     init(
-        _ source: any RowSource, _ layer: Layer, models: NetworkModels, tiling: FramedTiling, depth: PixelBuffer.Depth,
+        _ source: any RowSource, _ layer: Layer, models: NetworkModels, tiling: FramedTiling, depth: PixelBuffer.Depth, keeping kept: KeptAreas = .none,
         progress: @escaping @Sendable (Double) -> Void
     ) {
         self.source = source
         self.layer = layer
         self.models = models
+        // A tile has as much around it as the network looks at, which in all networks but toys is enough to tell.
+        self.kept = (models.network.receptiveRadius ?? .max) >= FlatAreas.radius ? kept : .none
         self.depth = depth
         self.progress = progress
         scale = models.network.scale
@@ -97,9 +111,12 @@ final class NetworkRows: RowSource {
                     let kept = Region(x: left - tile.input.x, y: core.lowerBound + frame - tile.input.y, width: right - left, height: core.count)
                     let seen = window.mirroredRaster(of: region)
                     let report: @Sendable (Double) -> Void = { progress((start + $0 * share) / work) }
-                    let enlarged = switch layer {
-                    case .colour: try await models.enlarge(seen, keeping: kept, depth: depth, at: (left - frame, core.lowerBound), progress: report)
-                    case .opacity: try await models.enlarge(opacity: seen, keeping: kept, depth: depth, progress: report)
+                    let place = (left - frame, core.lowerBound)
+                    let enlarged = switch (layer, self.kept) {
+                    case (.opacity, _): try await models.enlarge(opacity: seen, keeping: kept, depth: depth, progress: report)
+                    case (.colour, .none): try await models.enlarge(seen, keeping: kept, depth: depth, at: place, progress: report)
+                    case (.colour, .flat): try await models.enlarge(keepingFlat: seen, keeping: kept, depth: depth, at: place, progress: report)
+                    case (.colour, .soft): try await models.enlarge(keepingSoft: seen, keeping: kept, depth: depth, at: place, progress: report)
                     }
                     result.paste(enlarged, x: (left - frame) * scale)
                 }

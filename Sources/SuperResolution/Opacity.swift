@@ -60,14 +60,9 @@ extension NetworkModels {
         let uneven = Unevenness(of: tile, in: core)
         guard let box = uneven.box else { return PixelBuffer(result, depth: depth) }
 
-        // Only what is uneven, as far as the network looks around it; on the network's grid, as tiles are.
-        let (multiple, radius) = (network.sizeMultiple, network.receptiveRadius ?? max(tile.width, tile.height))
-        func outward(_ start: Int, _ count: Int, in length: Int) -> Range<Int> {
-            max(0, (start - radius) / multiple * multiple)..<min(length, (start + count + radius + multiple - 1) / multiple * multiple)
-        }
-        let (columns, rows) = (outward(box.x, box.width, in: tile.width), outward(box.y, box.height, in: tile.height))
-        let seen = tile.cropped(to: Region(x: columns.lowerBound, y: rows.lowerBound, width: columns.count, height: rows.count))
-        let kept = Region(x: box.x - columns.lowerBound, y: box.y - rows.lowerBound, width: box.width, height: box.height)
+        // Only what is uneven, as far as the network looks around it.
+        let (surroundings, kept) = surroundings(of: box, in: tile)
+        let seen = tile.cropped(to: surroundings)
         let enlarged: Raster
         do {
             enlarged = try await enlarge(seen, keeping: kept, depth: .sixteen, at: (0, 0), progress: progress).raster

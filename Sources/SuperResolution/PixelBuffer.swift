@@ -118,10 +118,11 @@ public struct PixelBuffer: Sendable, Equatable {
         }
     }
 
-    /// Stores the pixels of another buffer of the same kind with their top left corner at column `x`, row 0.
+    /// Stores the pixels of another buffer of the same kind with their top left corner at column `x`, row `y`.
     /// - Precondition: they fit.
-    mutating func paste(_ pixels: PixelBuffer, x: Int) {
-        precondition(pixels.channels == channels && pixels.depth == depth && x >= 0 && x + pixels.width <= width && pixels.height <= height, "they must fit")
+    mutating func paste(_ pixels: PixelBuffer, x: Int, y top: Int = 0) {
+        precondition(pixels.channels == channels && pixels.depth == depth && x >= 0 && x + pixels.width <= width, "they must fit")
+        precondition(top >= 0 && top + pixels.height <= height, "they must fit")
         if pixels.width == width, pixels.height == height {
             bytes = pixels.bytes
             return
@@ -131,7 +132,7 @@ public struct PixelBuffer: Sendable, Equatable {
         bytes.withUnsafeMutableBytes { output in
             pixels.bytes.withUnsafeBytes { input in
                 for y in 0..<pixels.height where row > 0 {
-                    (output.baseAddress! + y * step + x * pixel).copyMemory(from: input.baseAddress! + y * row, byteCount: row)
+                    (output.baseAddress! + (top + y) * step + x * pixel).copyMemory(from: input.baseAddress! + y * row, byteCount: row)
                 }
             }
         }

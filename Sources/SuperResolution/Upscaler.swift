@@ -45,14 +45,18 @@ public struct Upscaler: Sendable {
     /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
     public let maximumPixels: Int
     private let prepared: PreparedModels?
+    /// Soft areas are kept from networks that invent, flat ones from those that were released as faithful.
+    let keeps: KeptAreas
 
     /// - Parameters:
     ///   - locksColour: by default for networks whose card says that they invent (`restore` and `gan`).
     ///   - locksJPEG: by default for those whose card says that they restore, or that they were trained on from `restore`.
+    ///   - staysSoft: whether what is soft in a picture is kept from the network's grain; by default for those whose card says
+    ///     `gan`, trained on from `restore`: with clean pictures the grain is more often right than wrong.
     /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
     public init(
         _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil, locksJPEG: Bool? = nil,
-        isSeamless: Bool = false, maximumPixels: Int = 1 << 30
+        staysSoft: Bool? = nil, isSeamless: Bool = false, maximumPixels: Int = 1 << 30
     ) throws {
         switch target {
         case .factor(let factor):
@@ -72,10 +76,13 @@ public struct Upscaler: Sendable {
             prepared = PreparedModels(engine: engine, models: models)
             self.locksColour = locksColour ?? models.values.contains(where: \.mayShiftColours)
             self.locksJPEG = locksJPEG ?? models.values.contains(where: \.restores)
+            let isFaithful = models.values.allSatisfy { $0.card != nil && !$0.mayShiftColours }
+            keeps = staysSoft ?? models.values.contains { $0.card?.profile == "gan" && $0.restores } ? .soft : isFaithful ? .flat : .none
         } else {
             prepared = nil
             self.locksColour = false
             self.locksJPEG = false
+            keeps = .none
         }
         self.method = method
         self.target = target
@@ -196,10 +203,10 @@ public struct Upscaler: Sendable {
             let tiling = tiling(of: network.network, width: current.width, height: current.height, coreRows: coreRows)
             if locksColour, layer == .colour {
                 let input = MeasuredRows(current, block: ColourLock.block)
-                let result = NetworkRows(input, layer, models: network, tiling: tiling, depth: .sixteen) { work.report(index, $0) }
+                let result = NetworkRows(input, layer, models: network, tiling: tiling, depth: .sixteen, keeping: keeps) { work.report(index, $0) }
                 current = ColourLockedRows(result, like: input, scale: pass.scale, depth: depth)
             } else {
-                current = NetworkRows(current, layer, models: network, tiling: tiling, depth: depth) { work.report(index, $0) }
+                current = NetworkRows(current, layer, models: network, tiling: tiling, depth: depth, keeping: keeps) { work.report(index, $0) }
             }
         }
         return current

@@ -62,6 +62,6 @@ extension Upscaler {
         // Tiles smaller than what they look at around them would cost many times the work.
         let smallest = max(64, 2 * radius)
         let usual = tiling(of: largest.network, width: 1 << 14, height: 1 << 14).tiling.tiles.map { max($0.input.width, $0.input.height) }.max() ?? 0
-        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, locksJPEG: locksJPEG, isSeamless: isSeamless, maximumPixels: maximumPixels)
+        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, locksJPEG: locksJPEG, staysSoft: keeps == .soft, isSeamless: isSeamless, maximumPixels: maximumPixels)
     }
 }

@@ -187,11 +187,13 @@ import Testing
         let quarter = try folder.catalogue.models(named: "plain", strength: 0.25)
         #expect(quarter.keys.sorted() == [2])
         #expect(quarter[2]?.weights["body.4.bias"]?.values == [Float](repeating: 0.21875, count: 12))
-        #expect(quarter[2]?.name == "plain")
+        // What invents is treated as such, under whichever name.
+        #expect(quarter[2]?.name == "plain" && quarter[2]?.card?.name == "bold")
         for strength in [nil, 0] as [Double?] {
             let models = try folder.catalogue.models(named: "plain", strength: strength)
             #expect(models.keys.sorted() == [2, 4])
             #expect(models[2]?.weights["body.4.bias"]?.values == [Float](repeating: 0.125, count: 12))
+            #expect(models[2]?.card?.name == "plain")
         }
     }
 

@@ -21,6 +21,8 @@ struct NaiveEngine: Engine {
     let name = "naive"
     /// What goes wrong in bf16 and in fp32.
     var fault: (bf16: Fault, fp32: Fault) = (.none, .none)
+    /// What it adds to everything.
+    var offset: Float = 0
     /// Called with every input.
     var observe: @Sendable (Raster) -> Void = { _ in }
 
@@ -28,12 +30,11 @@ struct NaiveEngine: Engine {
         NaiveModel(model: model, precision: precision ?? .bf16, engine: self)
     }
 
-    /// A network with the receptive field of what this engine does, taking pixels on a grid of `multiple`.
-    static func model(scale: Int, channels: Int = 3, multiple: Int = 1) throws -> Model {
+    /// A network with the receptive field of what this engine does, or a wider one, taking pixels on a grid of `multiple`.
+    static func model(scale: Int, channels: Int = 3, multiple: Int = 1, radius: Int = 2) throws -> Model {
         var net = NetworkBuilder(inputChannels: channels)
         var x = multiple == 1 ? net.input : net.pixelUnshuffle(net.input, multiple)
-        x = net.convolution(x, "a", outputs: channels, bias: false)
-        x = net.convolution(x, "b", outputs: channels, bias: false)
+        for layer in 0..<radius { x = net.convolution(x, "\(layer)", outputs: channels, bias: false) }
         x = net.enlarge(x, scale * multiple, .nearest)
         let network = try net.finish(x, architecture: "Naive", colour: channels == 1 ? .luma : .rgb)
         var weights = StateDict()
@@ -57,6 +58,7 @@ private struct NaiveModel: PreparedModel {
                 for c in 0..<result.channels { result[x, y, c] = blurred[x / scale, y / scale, c] }
             }
         }
+        if engine.offset != 0 { for i in result.samples.indices { result.samples[i] += engine.offset } }
         switch precision == .fp32 ? engine.fault.fp32 : engine.fault.bf16 {
         case .none: break
         case .notANumber: result.samples[result.height / 2 * result.stride + result.stride / 2] = .infinity  // In the middle.
