@@ -51,7 +51,8 @@ public final class TorchRuntime: Sendable {
             if candidates.count == 1 { throw AcuityError(.torch, "\(candidates[0]): no such libtorch plug-in (from ACUITY_TORCH)") }
             throw AcuityError(.torch, "libtorch is not installed; ./run test or ./run train installs it")
         }
-        // libgomp's threads spin between operations by default, which starves them and everyone else once a core is shared.
+        // libgomp's threads spin between operations by default, which starves them and everyone else once a core is shared. It reads this when it is
+        // loaded: a program that has it already must be started like that.
         setenv("OMP_WAIT_POLICY", "passive", 0)
         guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
             throw AcuityError(.torch, "\(path): \(dlerror().map { String(cString: $0) } ?? "cannot be opened")")
