@@ -155,7 +155,7 @@ struct PthTests {
         ("no memo", [0x68, 3]),
     ]
 
-    @Test(.timeLimit(.minutes(1)), arguments: malicious.indices)
+    @Test(.timeLimit(.minutes(20)), arguments: malicious.indices)
     func maliciousPicklesAreRefused(index: Int) {
         let (reason, opcodes) = Self.malicious[index]
         #expect { try Checkpoint(archive([0x80, 2] + opcodes), name: "evil.pth") } throws: { error in
