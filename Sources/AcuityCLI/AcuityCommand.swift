@@ -59,7 +59,7 @@ let acuityVersion = "0.1.0"
     }
 
     /// Begins the program anew with libgomp's threads asleep while they have nothing to do. It reads how they are to wait when it is loaded, and libvips
-    /// loads it before any code of ours runs; while they spin, which is its way otherwise, training on all cores takes two thirds longer.
+    /// loads it before any code of ours runs; while they spin, which is its way otherwise, training on all cores takes a third to two thirds longer.
     private static func restartWithQuietThreads() {
         #if os(Linux)
             guard getenv("OMP_WAIT_POLICY") == nil else { return }
