@@ -65,7 +65,7 @@ import Testing
                 }
             }
         }
-        // The hole in the middle has 8×9 such pixels.
+        // The drawing holds both kinds.
         #expect(flat > 2000 && flat < 96 * 80 * 3 / 4)
     }
 
