@@ -59,6 +59,9 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
     var strength: Double?
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "share"))
+    var denoise = 1.0
+
     @Option(parsing: .unconditional, help: ArgumentHelp("As with acuity upscale.", valueName: "count"))
     var selfEnsemble = 1
 
@@ -97,7 +100,7 @@ struct EvaluateCommand: AsyncParsableCommand {
             return try jpeg.map { try file.compress(noisy, quality: $0) } ?? noisy
         })
         if let threads, !(1...1024).contains(threads) { throw AcuityError(.usage, "threads \(threads): must lie between 1 and 1024") }
-        let upscaler = try Upscaler(.named(model, strength: strength, threads: threads, selfEnsemble: selfEnsemble), target: .factor(Double(scale)), locksJPEG: jpegLock)
+        let upscaler = try Upscaler(.named(model, strength: strength, threads: threads, selfEnsemble: selfEnsemble), target: .factor(Double(scale)), locksJPEG: jpegLock, denoise: denoise)
         let pictures = try PictureFolder.pictures(in: folder)
         // Packing the weights happens once and is not part of the speed.
         _ = try await upscaler.upscale(PixelBuffer(Raster(width: 16, height: 16, channels: 3), depth: .eight))

@@ -110,6 +110,11 @@ struct UpscaleCommand: AsyncParsableCommand {
         "How much may be invented, 0 to 1, where acuity models shows a model that invents detail and a faithful one that it is weighed against; either's name will do. Default: what the name says, 0 or 1.", valueName: "share"))
     var strength: Double?
 
+    @Option(parsing: .unconditional, help: ArgumentHelp(
+        "How much of its noise and grain a picture loses, 0 to 1, by models trained to restore and by weights files: 0 gives all of the grain back, but not JPEG's blocks. Default: 1.",
+        valueName: "share"))
+    var denoise = 1.0
+
     @Option(name: [.customLong("self-ensemble"), .customLong("tta")], parsing: .unconditional, help: ArgumentHelp(
         "Show the network every picture in 2, 4 or 8 positions, turned and mirrored, and take the mean: a little truer, as many times as slow. Default: 1.",
         valueName: "count"))
@@ -177,7 +182,7 @@ struct UpscaleCommand: AsyncParsableCommand {
         return try Upscaler(
             .named(model, strength: strength, threads: threads, selfEnsemble: selfEnsemble), target: target.first ?? .factor(4),
             tiles: tile == 0 ? .automatic : .side(tile), precision: precision,
-            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), locksJPEG: jpegLock, isSeamless: seamless)
+            locksColour: colorLock ?? (FileManager.default.fileExists(atPath: model) ? true : nil), locksJPEG: jpegLock, denoise: denoise, isSeamless: seamless)
     }
 
     private func box(_ text: String) throws -> Upscaler.Target {
@@ -196,9 +201,9 @@ struct UpscaleCommand: AsyncParsableCommand {
     }
 
     /// What the model is called in names and in the manifest: a weights file without its folder and extension, a strength behind the
-    /// model, a plus for a self-ensemble.
+    /// model, what grain it was given back, a plus for a self-ensemble.
     private var modelName: String {
-        let ensemble = selfEnsemble > 1 ? "+\(selfEnsemble)" : ""
+        let ensemble = (denoise < 1 ? "-denoise-\(denoise)" : "") + (selfEnsemble > 1 ? "+\(selfEnsemble)" : "")
         guard model.contains("/") || model.contains(".") else { return (strength.map { "\(model)-\($0)" } ?? model) + ensemble }
         return URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent + ensemble
     }

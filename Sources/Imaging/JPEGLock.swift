@@ -103,42 +103,6 @@ package final class JPEGLockedRows: RowSource {
     }
 }
 
-/// Rows that pass by and are kept until somebody else takes them too.
-package final class KeptRows: RowSource {
-    package var width: Int { source.width }
-    package var height: Int { source.height }
-    package var channels: Int { source.channels }
-    package var depth: PixelBuffer.Depth { source.depth }
-    private let source: any RowSource
-    private var kept: [PixelBuffer] = []
-    /// Where the first strip begins.
-    private var first = 0
-
-    package init(_ source: any RowSource) { self.source = source }
-
-    package func next() async throws -> PixelBuffer? {
-        guard let strip = try await source.next() else { return nil }
-        kept.append(strip)
-        return strip
-    }
-
-    /// Rows that have passed. Those above them are let go.
-    func take(_ rows: Range<Int>) -> PixelBuffer {
-        while let strip = kept.first, first + strip.height <= rows.lowerBound {
-            first += strip.height
-            kept.removeFirst()
-        }
-        var (count, height) = (0, 0)
-        while count < kept.count, first + height < rows.upperBound {
-            height += kept[count].height
-            count += 1
-        }
-        precondition(first + height >= rows.upperBound, "a result looks at the rows that it is made of")
-        let here = count == 1 ? kept[0] : PixelBuffer(stacking: Array(kept[..<count]))
-        return here.cropped(to: Region(x: 0, y: rows.lowerBound - first, width: width, height: rows.count))
-    }
-}
-
 extension Raster {
     /// Adds rows below.
     fileprivate mutating func append(_ rows: Raster) {

@@ -14,9 +14,9 @@ struct SoftAreas {
     /// So far around a pixel the steepest difference of luma counts, in pixels of the input.
     static let radius = 2
     /// A difference between neighbours, in parts of white: up to the first an area is soft, from the second on it is not.
-    static let limits: (soft: Float, sharp: Float) = (5 / 255, 7 / 255)
+    static let limits: (soft: Float, sharp: Float) = (6 / 255, 9 / 255)
     /// The standard deviation of the Gaussian that smooths, in pixels of the input.
-    static let sigma = 0.25
+    static let sigma = 0.4
 
     let part: Region
     /// 0…1 for each pixel, row by row; empty where nothing is soft.

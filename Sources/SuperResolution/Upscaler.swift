@@ -40,6 +40,8 @@ public struct Upscaler: Sendable {
     public let locksColour: Bool
     /// Whether a picture is held to its JPEG file, where it comes from one: shrunk and saved again, it would be about that file.
     public let locksJPEG: Bool
+    /// How much of the noise and grain that a restoring network takes away stays away, 0…1; see ``GrainRows``.
+    public let denoise: Double
     /// Whether pictures are textures whose copies are laid side by side: beyond each edge lies the opposite one.
     public let isSeamless: Bool
     /// No result, not even an intermediate one, may have more pixels than this. One gigapixel unless told otherwise.
@@ -53,10 +55,12 @@ public struct Upscaler: Sendable {
     ///   - locksJPEG: by default for those whose card says that they restore, or that they were trained on from `restore`.
     ///   - staysSoft: whether what is soft in a picture is kept from the network's grain; by default for those whose card says
     ///     `gan`, trained on from `restore`: with clean pictures the grain is more often right than wrong.
-    /// - Throws: ``AcuityError`` with code `.usage` for a target outside the allowed range or a network without models.
+    ///   - denoise: 0 gives all grain back, 1 none. Less than 1 is for networks that restore, and those without a card.
+    /// - Throws: ``AcuityError`` with code `.usage` for a target or a share outside the allowed range, a network without models, or grain
+    ///   to be given back where none is taken.
     public init(
         _ method: Method, target: Target, tiles: Tiling.Size = .automatic, precision: Precision? = nil, locksColour: Bool? = nil, locksJPEG: Bool? = nil,
-        staysSoft: Bool? = nil, isSeamless: Bool = false, maximumPixels: Int = 1 << 30
+        staysSoft: Bool? = nil, denoise: Double = 1, isSeamless: Bool = false, maximumPixels: Int = 1 << 30
     ) throws {
         switch target {
         case .factor(let factor):
@@ -70,6 +74,12 @@ public struct Upscaler: Sendable {
         }
         if case .side(let side) = tiles, side < 32 {
             throw AcuityError(.usage, "tile size \(side): must be at least 32 pixels")
+        }
+        guard (0...1).contains(denoise) else { throw AcuityError(.usage, "denoise \(denoise): must lie between 0 and 1") }
+        if denoise < 1 {
+            guard case .network(_, let models) = method, models.values.contains(where: { $0.card == nil || $0.restores }) else {
+                throw AcuityError(.usage, "denoise \(denoise): is for models trained to restore, which take grain away")
+            }
         }
         if case .network(let engine, let models) = method {
             guard !models.isEmpty else { throw AcuityError(.usage, "no model is given") }
@@ -88,6 +98,7 @@ public struct Upscaler: Sendable {
         self.target = target
         self.tiles = tiles
         self.precision = precision
+        self.denoise = denoise
         self.isSeamless = isSeamless
         self.maximumPixels = maximumPixels
     }
@@ -194,12 +205,14 @@ public struct Upscaler: Sendable {
     private func run(
         _ passes: [Pass], of models: PreparedModels, on rows: any RowSource, _ layer: Layer, coreRows: Int?, towards size: (width: Int, height: Int), _ work: WorkDone
     ) async throws -> any RowSource {
-        var current = rows
+        let givesGrainBack = denoise < 1 && layer == .colour && !passes.isEmpty
+        let input = givesGrainBack ? KeptRows(rows) : nil
+        var current = input ?? rows
         for (index, pass) in passes.enumerated() {
             let network = try await NetworkModels(models, scale: pass.scale, precision: precision)
             // What is enlarged again keeps 16 bits, so that rounding is not enlarged too; shrinking averages it away.
             let isLarge = pass.width * pass.scale >= size.width && pass.height * pass.scale >= size.height
-            let depth = isLarge ? rows.depth : .sixteen
+            let depth = isLarge && !givesGrainBack ? rows.depth : .sixteen
             let tiling = tiling(of: network.network, width: current.width, height: current.height, coreRows: coreRows)
             if locksColour, layer == .colour {
                 let input = MeasuredRows(current, block: ColourLock.block)
@@ -209,7 +222,8 @@ public struct Upscaler: Sendable {
                 current = NetworkRows(current, layer, models: network, tiling: tiling, depth: depth, keeping: keeps) { work.report(index, $0) }
             }
         }
-        return current
+        guard let input else { return current }
+        return GrainRows(current, like: input, share: 1 - denoise, depth: rows.depth)
     }
 
     /// A texture enlarged so that its copies still fit side by side: networks see the opposite side beyond every edge.

@@ -21,7 +21,9 @@ extension Upscaler {
             let isLast = pass.width * pass.scale >= target.width && pass.height * pass.scale >= target.height
             let (before, area) = (pass.width * pass.height * channels, pass.scale * pass.scale)
             // The colour lock makes a second result from one of 16 bits.
-            let buffers = before * (pass.width == width ? depth : 2) + before * area * ((isLast ? depth : 2) + (locksColour ? 2 : 0))
+            // So does what gives grain back, strip by strip.
+            let samples = (isLast ? depth : 2) + (locksColour ? 2 : 0) + (denoise < 1 ? 2 : 0)
+            let buffers = before * (pass.width == width ? depth : 2) + before * area * samples + (denoise < 1 ? 2 * strips : 0)
             let tile = tiling(of: network, width: pass.width, height: pass.height).tiling.tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             // What goes in and what of it is kept, both before and after, as floats.
             peak = max(peak, buffers + tile * max(3, channels) * 4 * rastersPerTile * (1 + area))
@@ -44,6 +46,8 @@ extension Upscaler {
             let tile = tiles.map { $0.input.width * $0.input.height }.max() ?? 0
             let strip = pass.width * tallest * channels
             bytes += 2 * strip * 2 + strip * area * (locksColour ? 2 * 3 : depth * 2) + tile * max(3, channels) * 4 * rastersPerTile * (1 + area)
+            // Rows wait for what is measured below them, as 16 bits; their losses are floats.
+            if denoise < 1 { bytes += GrainRows.lookAhead * pass.width * channels * (2 * area + 4) + 2 * (48 << 20) }
         }
         return bytes
     }
@@ -62,6 +66,6 @@ extension Upscaler {
         // Tiles smaller than what they look at around them would cost many times the work.
         let smallest = max(64, 2 * radius)
         let usual = tiling(of: largest.network, width: 1 << 14, height: 1 << 14).tiling.tiles.map { max($0.input.width, $0.input.height) }.max() ?? 0
-        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, locksJPEG: locksJPEG, staysSoft: keeps == .soft, isSeamless: isSeamless, maximumPixels: maximumPixels)
+        return side >= usual ? self : try Upscaler(method, target: target, tiles: .side(max(side, smallest)), precision: precision, locksColour: locksColour, locksJPEG: locksJPEG, staysSoft: keeps == .soft, denoise: denoise, isSeamless: isSeamless, maximumPixels: maximumPixels)
     }
 }

@@ -105,7 +105,7 @@ import Testing
         for (arguments, status) in [
             (["-n", "bicubic", "-s", "4", "nowhere"], Int32(1)), (["-n", "bicubic", "-s", "4", "."], 1),
             (["-n", "bicubic", "-s", "4", ".", "--jpeg", "0"], 2), (["-n", "bicubic", "-s", "4", ".", "--noise", "-1"], 2),
-            (["-n", "bicubic", "-s", "4", ".", "--strength", "0.5"], 2), (["-n", "bicubic", "-s", "4", ".", "--self-ensemble", "4"], 2), (["-n", "fast", "-s", "4", ".", "--self-ensemble", "3"], 2), (["-n", "no-such-model", "-s", "4", "."], 2), (["-n", "bicubic", "-s", "0", "."], 2),
+            (["-n", "bicubic", "-s", "4", ".", "--strength", "0.5"], 2), (["-n", "bicubic", "-s", "4", ".", "--self-ensemble", "4"], 2), (["-n", "fast", "-s", "4", ".", "--denoise", "0.5"], 2), (["-n", "restore", "-s", "4", ".", "--denoise", "2"], 2), (["-n", "fast", "-s", "4", ".", "--self-ensemble", "3"], 2), (["-n", "no-such-model", "-s", "4", "."], 2), (["-n", "bicubic", "-s", "0", "."], 2),
         ] {
             if arguments[1] != "bicubic" { try folder.write(UpscaleCommandTests.photo, "a.png") }
             let run = try Command.run(["evaluate"] + arguments, in: folder.url)

@@ -13,7 +13,7 @@ import Testing
             for x in 0..<60 {
                 for c in 0..<channels {
                     let slope = 0.2 + Float(x + y) / 200
-                    raster[x, y, c] = x < 20 ? noise[x, y, c] : slope + (y > 35 ? 6 / 255 * (noise[x, y, c] - 0.5) * 2 : 0)
+                    raster[x, y, c] = x < 20 ? noise[x, y, c] : slope + (y > 35 ? 7.5 / 255 * (noise[x, y, c] - 0.5) * 2 : 0)
                 }
             }
         }
@@ -43,16 +43,16 @@ import Testing
                     steepest = max(steepest, abs(luma[i + 1, j, 0] - luma[i, j, 0]), abs(luma[i, j + 1, 0] - luma[i, j, 0]))
                 }
             }
-            return min(max((7 / 255 - steepest) * 255 / 2, 0), 1)
+            return min(max((9 / 255 - steepest) * 255 / 3, 0), 1)
         }
         let (px, py) = ((Float(x) + 0.5) / 4 - 0.5, (Float(y) + 0.5) / 4 - 0.5)
         let (i, j) = (Int(px), Int(py))
         let (u, v) = (px - Float(i), py - Float(j))
         let share = (softness(i, j) * (1 - u) + softness(i + 1, j) * u) * (1 - v) + (softness(i, j + 1) * (1 - u) + softness(i + 1, j + 1) * u) * v
         var (sum, weights) = (0.0, 0.0)
-        for b in -3...3 {
-            for a in -3...3 {
-                let weight = exp(-Double(a * a + b * b) / 2)
+        for b in -4...4 {
+            for a in -4...4 {
+                let weight = exp(-Double(a * a + b * b) / (2 * 1.6 * 1.6))
                 weights += weight
                 sum += weight * Double(result[x + a, y + b, channel])
             }

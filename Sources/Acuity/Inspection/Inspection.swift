@@ -101,7 +101,10 @@ package struct Inspection: Sendable, Codable, Hashable {
             }
             return names.max { (figure($0), $1) < (figure($1), $0) }
         }
-        if let model = best(wanted) { return (model, "\(model) because \(what)") }
+        if let model = best(wanted) {
+            let grain = wanted == "restore" && measures.noise > 4 ? "; --denoise 0.5 leaves it half of its grain" : ""
+            return (model, "\(model) because \(what)\(grain)")
+        }
         if let model = best("faithful") {
             return (model, "\(model), although \(what), because no model for that is installed")
         }

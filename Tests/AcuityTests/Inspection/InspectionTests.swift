@@ -50,6 +50,18 @@ import Testing
         #expect(found.model == "restore" && found.factor < 4 && found.reasons.contains { $0.contains("compressed before") })
     }
 
+    /// Noise is a reason to clean, and not always unwelcome.
+    @Test func noiseIsSaid() throws {
+        var noisy = try PictureMeasuresTests.example("harbour.png").raster, state: UInt64 = 3
+        for i in noisy.samples.indices {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            noisy.samples[i] += 0.25 * (Float(state >> 40) / Float(1 << 24) - 0.5)
+        }
+        let found = try inspect(PixelBuffer(noisy, depth: .eight), "e.png")
+        #expect(found.model == "restore" && found.noise > 4)
+        #expect(found.reasons.contains { $0.contains("noisy") && $0.contains("--denoise") })
+    }
+
     @Test func adviceComesWhereTheFactorIsTooLarge() throws {
         let sound = EnlargementSupport(PictureMeasures(PixelBuffer(leaves, depth: .eight)), width: 192, height: 192, jpegQuality: nil)
         #expect(sound.advice(enlarging: 4) == nil && sound.advice(enlarging: 0.5) == nil)
