@@ -103,6 +103,16 @@ static const unsigned char restore_x4_card[] = {
 };
 #endif
 
+#if __has_embed("../../Models/restore-gan-x2.safetensors") == 1 && __has_embed("../../Models/restore-gan-x2.json") == 1
+#define HAS_RESTORE_GAN_X2
+static const unsigned char restore_gan_x2_weights[] = {
+#embed "../../Models/restore-gan-x2.safetensors"
+};
+static const unsigned char restore_gan_x2_card[] = {
+#embed "../../Models/restore-gan-x2.json"
+};
+#endif
+
 #if __has_embed("../../Models/restore-gan-x4.safetensors") == 1 && __has_embed("../../Models/restore-gan-x4.json") == 1
 #define HAS_RESTORE_GAN_X4
 static const unsigned char restore_gan_x4_weights[] = {
@@ -216,6 +226,9 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_RESTORE_X4
     MODEL(restore, "restore", 4)
+#endif
+#ifdef HAS_RESTORE_GAN_X2
+    MODEL(restore_gan, "restore-gan", 2)
 #endif
 #ifdef HAS_RESTORE_GAN_X4
     MODEL(restore_gan, "restore-gan", 4)
