@@ -48,8 +48,8 @@ final class InputFile {
         identity = FileIdentity(status)
         size = Int(status.st_size)
         let kind = status.st_mode & S_IFMT
+        // Whole by now: `deinit` runs after a failure, too, and closes the file.
         if found != 0 || kind != S_IFREG || status.st_size == 0 {
-            close(descriptor)
             let what = kind == S_IFDIR ? "is a folder" : kind == S_IFREG ? "is empty" : "is not a regular file"
             throw AcuityError(.file, "\(path): \(what)")
         }

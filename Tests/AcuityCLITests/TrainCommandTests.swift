@@ -13,11 +13,19 @@ import Testing
             try #require(mkfifo(recipe, 0o600) == 0)
             var environment = ""
             let run = try Command.run(["train", "recipe.json", "-o", "out"], in: folder.url) { process, _ in
-                // Opens once the command reads its recipe, and lets it wait.
-                let pipe = open(recipe, O_WRONLY)
-                environment = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/environ", encoding: .utf8)) ?? ""
-                _ = "not a recipe".withCString { write(pipe, $0, strlen($0)) }
+                // The command waits for a writer, and reads an empty recipe once that has come and gone.
+                let name = "/proc/\(process.processIdentifier)/environ"
+                for _ in 0..<2000 where !environment.contains("OMP_WAIT_POLICY=") && process.isRunning {
+                    environment = (try? String(contentsOfFile: name, encoding: .utf8)) ?? ""
+                    usleep(5000)
+                }
+                var pipe: Int32 = -1
+                for _ in 0..<2000 where pipe < 0 && process.isRunning {
+                    pipe = open(recipe, O_WRONLY | O_NONBLOCK)
+                    if pipe < 0 { usleep(5000) }
+                }
                 close(pipe)
+                if pipe < 0 { process.terminate() }
             }
             #expect(environment.split(separator: "\0").contains { $0.hasPrefix("OMP_WAIT_POLICY=") })
             #expect(run.status == 1 && run.errorLines.count == 1 && run.errors.contains("recipe.json"), "\(run.errors)")

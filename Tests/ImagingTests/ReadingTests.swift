@@ -210,4 +210,23 @@ import Testing
         let refused = try folder.file("d.png", png(width: 1, height: 1, colourType: 0, rows: [9], extra: [("acTL", [0, 0, 0, 2, 0, 0, 0, 0])]))
         #expect(throws: AcuityError.self) { try PictureHeader(contentsOf: refused) }
     }
+
+    /// The number of a file closed twice belongs to somebody else by then: a socket of the service, or another picture.
+    @Test func refusedFilesAreClosedOnce() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("empty.png")
+        try Data().write(to: URL(fileURLWithPath: path))
+        let refuser = Thread {
+            while !Thread.current.isCancelled { _ = try? ImageFormat(contentsOf: path) }
+        }
+        refuser.start()
+        var lost = 0
+        for _ in 0..<200_000 {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            if close(descriptor) != 0 { lost += 1 }
+        }
+        refuser.cancel()
+        while !refuser.isFinished { usleep(1000) }
+        #expect(lost == 0)
+    }
 }

@@ -39,6 +39,9 @@ package final class Manifest: Sendable {
         folder = FoundPicture(path: absolute).folder
         descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
         guard descriptor >= 0 else { throw AcuityError(.file, "\(path): the manifest cannot be opened: \(String(cString: strerror(errno)).lowercased())") }
+        var known: [Key: BatchRecord] = [:]
+        var processes = Set<Int32>()
+        let isTorn: Bool
         do {
             var status = stat()
             guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -48,8 +51,6 @@ package final class Manifest: Sendable {
                 throw AcuityError(.file, "\(path): another batch is at work with this manifest")
             }
             guard let content = try? Data(contentsOf: URL(filePath: path)) else { throw AcuityError(.file, "\(path): the manifest cannot be read") }
-            var known: [Key: BatchRecord] = [:]
-            var processes = Set<Int32>()
             let lines = content.split(separator: UInt8(ascii: "\n"))
             var others = 0
             for line in lines {
@@ -63,15 +64,17 @@ package final class Manifest: Sendable {
             }
             // Every process may leave one torn line behind; a file of other things is somebody else's.
             guard others <= processes.count else { throw AcuityError(.file, "\(path): is not a manifest") }
-            records = Mutex(known)
-            let unfinished = known.values.filter { $0.verdict == .begun }.compactMap(\.output)
-            Manifest.deleteParts(of: processes, in: Set(unfinished.map { [folder] in FoundPicture(path: standardPath($0.hasPrefix("/") ? $0 : folder + $0)).folder }))
-            if let last = content.last, last != UInt8(ascii: "\n") { try append("\n") }
-            try append(String(decoding: JSONEncoder().encode(Run(process: getpid())), as: UTF8.self) + "\n")
+            isTorn = content.last.map { $0 != UInt8(ascii: "\n") } ?? false
         } catch {
             close(descriptor)
             throw error
         }
+        records = Mutex(known)
+        // Whole by now: `deinit` runs after a failure, too, and closes the file.
+        let unfinished = known.values.filter { $0.verdict == .begun }.compactMap(\.output)
+        Manifest.deleteParts(of: processes, in: Set(unfinished.map { [folder] in FoundPicture(path: standardPath($0.hasPrefix("/") ? $0 : folder + $0)).folder }))
+        if isTorn { try append("\n") }
+        try append(String(decoding: JSONEncoder().encode(Run(process: getpid())), as: UTF8.self) + "\n")
     }
 
     deinit {
