@@ -66,7 +66,7 @@ public struct ModelCatalogue: Sendable {
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known, and for a strength where there is nothing
     ///   to weigh; `.file`; `.weights`.
     public func models(named name: String, strength: Double? = nil) throws -> [Int: Model] {
-        if name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.lowercased().hasSuffix) {
+        if Self.isPath(name) {
             guard strength == nil else { throw AcuityError(.usage, "strength is for installed models; acuity interpolate weighs two weights files") }
             let model = try Model.load(path: name)
             return [model.network.scale: model]
@@ -83,17 +83,30 @@ public struct ModelCatalogue: Sendable {
         return models
     }
 
-    /// Reads an entry's weights.
-    /// - Parameter strength: see ``models(named:strength:)``.
-    public func model(_ entry: Entry, strength: Double? = nil) throws -> Model {
-        let checkpoint: Checkpoint
+    /// What the weights of a model say of themselves, at every scale it has; for a path, as ``models(named:strength:)`` takes it, those in that file.
+    /// - Throws: as there.
+    package func metadata(named name: String) throws -> [[String: String]] {
+        if Self.isPath(name) { return [try Checkpoint.load(path: name).metadata] }
+        return try entries(named: name).map { try checkpoint($0).metadata }
+    }
+
+    private static func isPath(_ name: String) -> Bool {
+        name.contains("/") || [".safetensors", ".pth", ".pt", ".ckpt"].contains(where: name.lowercased().hasSuffix)
+    }
+
+    private func checkpoint(_ entry: Entry) throws -> Checkpoint {
         switch entry.source {
         case .embedded(let index):
             let model = acuity_model_at(index)
-            checkpoint = try Checkpoint(Data(bytes: model.weights, count: model.weights_size), name: entry.name)
-        case .file(let path): checkpoint = try Checkpoint.load(path: path)
+            return try Checkpoint(Data(bytes: model.weights, count: model.weights_size), name: entry.name)
+        case .file(let path): return try Checkpoint.load(path: path)
         }
-        let model = try Model(checkpoint: checkpoint, name: entry.name, scale: entry.scale, card: entry.card)
+    }
+
+    /// Reads an entry's weights.
+    /// - Parameter strength: see ``models(named:strength:)``.
+    public func model(_ entry: Entry, strength: Double? = nil) throws -> Model {
+        let model = try Model(checkpoint: checkpoint(entry), name: entry.name, scale: entry.scale, card: entry.card)
         guard model.network.scale == entry.scale else {
             throw AcuityError(.weights, "\(entry.name): the card says scale \(entry.scale), the weights \(model.network.scale)")
         }

@@ -53,8 +53,10 @@ struct DistillCommand: AsyncParsableCommand {
             let made = try await upscaler.upscale(PixelBuffer(low, depth: .eight))
             try writer.append(crop: (0, 0), of: made.bytes, width: crops.size)
         }
-        var metadata = ["distilled": "\(model) ×\(scale), \(selfEnsemble) positions"]
-        if crops.shardsWithoutSources.isEmpty { metadata[ShardMetadata.sources] = ShardMetadata.list(crops.sources) }
+        // What the teacher was trained on is in what it makes.
+        let taught = Resampling(rawValue: model) == nil ? try ModelCatalogue().metadata(named: model) : []
+        var metadata = try CropShards.provenance(of: [crops], learntFrom: taught.map { (URL(fileURLWithPath: model).lastPathComponent, $0) })
+        metadata["distilled"] = "\(model) ×\(scale), \(selfEnsemble) positions"
         try writer.finish(metadata: metadata)
         print("\(output): \(crops.count) crops of \(crops.size) pixels")
     }

@@ -11,7 +11,7 @@ package import TorchEngine
 
 /// The samplers of a recipe: that of its `data` and `degradation`, and one for each part of its `mixture`.
 package final class MixedSampler {
-    /// What is drawn from, in the recipe's order.
+    /// What is drawn from, in the recipe's order, and what a teacher made.
     package let shards: [CropShards]
     private let samplers: [PairSampler]
     /// Of the parts of the mixture; the first sampler has what they leave.
@@ -22,7 +22,7 @@ package final class MixedSampler {
         let own = (data: recipe.data, degradation: recipe.degradation)
         let kinds = [own] + recipe.mixture.map { (data: $0.data ?? own.data, degradation: $0.degradation ?? own.degradation) }
         var opened: [[String]: CropShards] = [:]
-        shards = try kinds.map { kind in
+        let drawn = try kinds.map { kind in
             let crops = try opened[kind.data] ?? CropShards(kind.data)
             opened[kind.data] = crops
             for stage in recipe.patch where stage.side * recipe.scale > crops.size {
@@ -31,10 +31,11 @@ package final class MixedSampler {
             return crops
         }
         let distilled = try recipe.distillation.map { PairSampler.Distilled(crops: try CropShards($0.data), share: Float($0.share)) }
-        if let distilled, distilled.crops.count != shards[0].count || distilled.crops.size != shards[0].size {
-            throw AcuityError(.training, "\(recipe.name): distillation has \(distilled.crops.count) crops of \(distilled.crops.size) pixels, data \(shards[0].count) of \(shards[0].size)")
+        if let distilled, distilled.crops.count != drawn[0].count || distilled.crops.size != drawn[0].size {
+            throw AcuityError(.training, "\(recipe.name): distillation has \(distilled.crops.count) crops of \(distilled.crops.size) pixels, data \(drawn[0].count) of \(drawn[0].size)")
         }
-        samplers = zip(shards, kinds).map { crops, kind in
+        shards = drawn + [distilled?.crops].compactMap(\.self)
+        samplers = zip(drawn, kinds).map { crops, kind in
             PairSampler(
                 crops, degradation: kind.degradation, network: network, turns: recipe.turn, distilled: kind.data == own.data ? distilled : nil,
                 device: device, runtime: runtime)

@@ -34,10 +34,13 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
 public enum ShardMetadata {
     /// 64-bit perceptual hashes of the pictures, 16 hexadecimal digits each, separated by commas.
     public static let sources = "acuity.sources"
-    /// Files without such hashes that took part all the same, shards or a warm start, separated by commas.
+    /// Files without such hashes that took part all the same, shards or networks that were learnt from, separated by commas.
     public static let unknown = "acuity.sources.unknown"
     /// JSON: how the shard was made, counts, and which evaluation sets were kept out.
     public static let summary = "acuity.summary"
+
+    /// What ``unknown`` lists.
+    static func unknown(in metadata: [String: String]) -> [String] { (metadata[unknown] ?? "").split(separator: ",").map(String.init) }
 
     /// The text of a list of hashes.
     public static func list(_ hashes: [PerceptualHash]) -> String { hashes.map(\.hex).joined(separator: ",") }
@@ -68,28 +71,31 @@ public struct CropShards: Sendable {
     /// Where the data came from, for the metadata of the weights that are trained on it.
     /// - Parameters:
     ///   - shards: all that is drawn from; what stands in several counts once.
-    ///   - warmStart: the weights that the training begins with, whose own sources count as well.
-    /// - Throws: ``AcuityError`` if those cannot be read.
-    public static func provenance(of shards: [CropShards], warmStart: String?) throws -> [String: String] {
-        func name(_ path: String) -> String { URL(filePath: path).lastPathComponent }
+    ///   - networks: name and metadata of the weights that are learnt from, a warm start or a teacher; their own sources count as well.
+    /// - Throws: ``AcuityError`` if their sources are not such.
+    public static func provenance(of shards: [CropShards], learntFrom networks: [(name: String, metadata: [String: String])]) throws -> [String: String] {
         func distinct<Value: Hashable>(_ values: [Value]) -> [Value] {
             var known = Set<Value>()
             return values.filter { known.insert($0).inserted }
         }
-        var hashes = distinct(shards.flatMap(\.sources))
-        var unknown = distinct(shards.flatMap(\.shardsWithoutSources)).map(name)
-        if let warmStart {
-            let metadata = try Checkpoint.load(path: warmStart).metadata
+        var hashes = shards.flatMap(\.sources)
+        var unknown = shards.flatMap(\.shardsWithoutSources).map { URL(filePath: $0).lastPathComponent }
+        for (name, metadata) in networks {
             if let list = metadata[ShardMetadata.sources] {
-                hashes = distinct(hashes + (try ShardMetadata.hashes(list, of: warmStart)))
+                hashes += try ShardMetadata.hashes(list, of: name)
             } else {
-                unknown.append(name(warmStart))
+                unknown.append(name)
             }
-            unknown += (metadata[ShardMetadata.unknown] ?? "").split(separator: ",").map(String.init)
+            unknown += ShardMetadata.unknown(in: metadata)
         }
-        var metadata = [ShardMetadata.sources: ShardMetadata.list(hashes)]
-        if !unknown.isEmpty { metadata[ShardMetadata.unknown] = unknown.joined(separator: ",") }
+        var metadata = [ShardMetadata.sources: ShardMetadata.list(distinct(hashes))]
+        if !unknown.isEmpty { metadata[ShardMetadata.unknown] = distinct(unknown).joined(separator: ",") }
         return metadata
+    }
+
+    /// The same for weights in files.
+    public static func provenance(of shards: [CropShards], learntFrom files: [String] = []) throws -> [String: String] {
+        try provenance(of: shards, learntFrom: files.map { (URL(filePath: $0).lastPathComponent, try Checkpoint.load(path: $0).metadata) })
     }
 
     /// - Parameter paths: files with a `U8` tensor `crops` of shape [n, size, size, 3], all of one size.
@@ -116,6 +122,7 @@ public struct CropShards: Sendable {
             } else {
                 shardsWithoutSources.append(path)
             }
+            shardsWithoutSources += ShardMetadata.unknown(in: file.metadata)
         }
         guard count > 0 else { throw AcuityError(.training, "the recipe names no training data") }
         self.size = size

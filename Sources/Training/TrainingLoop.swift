@@ -100,7 +100,7 @@ public func train(
     // Everything that can be missing or wrong is opened here, before any time is spent.
     let network = try recipe.network()
     let sampler = try MixedSampler(recipe, network: network, device: device, runtime: runtime)
-    let provenance = try CropShards.provenance(of: sampler.shards, warmStart: recipe.warmStart)
+    let provenance = try CropShards.provenance(of: sampler.shards, learntFrom: [recipe.warmStart, recipe.teacher].compactMap(\.self))
     let adapted = try recipe.adapted(to: device, runtime: runtime)
     let state = try TrainingState(network, recipe: adapted, device: device, runtime: runtime) { log(.message($0)) }
     state.sampler = sampler

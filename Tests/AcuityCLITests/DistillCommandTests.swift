@@ -50,6 +50,9 @@ import Training
         }
         let (once, twice) = (try CropShards([path("1.safetensors")]).crop(0), try CropShards([path("2.safetensors")]).crop(0))
         #expect(once != twice)
+        // The pictures that the teacher was trained on stand in the result, too.
+        let sources = try CropShards([path("1.safetensors")]).sources
+        #expect(sources.count > 100 && sources.contains { $0.hex == "00000000000000ff" })
         #expect(zip(once, twice).map { abs(Int($0) - Int($1)) }.reduce(0, +) < 3 * once.count)
     }
 

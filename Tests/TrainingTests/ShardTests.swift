@@ -184,7 +184,7 @@ import Training
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["labelled.safetensors"])
     }
 
-    /// Sources of all shards and of the warm start, each once; what does not say is named.
+    /// Sources of all shards and of the networks that are learnt from, each once; what does not say is named.
     @Test func provenance() throws {
         func shard(_ name: String, _ list: String?) throws -> String {
             let writer = try ShardWriter(path: folder.file(name), cropSize: 16)
@@ -194,12 +194,21 @@ import Training
         }
         let (a, b) = ("00000000000000aa", "00000000000000bb")
         let shards = try CropShards([shard("one", "\(a),\(b)"), shard("two", b), shard("old", nil), shard("drawn", "")])
-        #expect(try CropShards.provenance(of: [shards, shards], warmStart: nil) == ["acuity.sources": "\(a),\(b)", "acuity.sources.unknown": "old"])
+        #expect(try CropShards.provenance(of: [shards, shards]) == ["acuity.sources": "\(a),\(b)", "acuity.sources.unknown": "old"])
         var weights = SafetensorsWriter(metadata: ["acuity.sources": "\(b),00000000000000cc", "acuity.sources.unknown": "older"])
         try weights.add("w", Tensor(shape: [1], values: [1]))
         try weights.write(to: folder.file("start.safetensors"))
-        #expect(try CropShards.provenance(of: [shards, shards], warmStart: folder.file("start.safetensors"))
-            == ["acuity.sources": "\(a),\(b),00000000000000cc", "acuity.sources.unknown": "old,older"])
+        var teacher = SafetensorsWriter(metadata: ["acuity.sources": "00000000000000dd,\(a)"])
+        try teacher.add("w", Tensor(shape: [1], values: [1]))
+        try teacher.write(to: folder.file("teacher.safetensors"))
+        let learntFrom = ["start", "teacher"].map { folder.file($0 + ".safetensors") }
+        #expect(try CropShards.provenance(of: [shards, shards], learntFrom: learntFrom)
+            == ["acuity.sources": "\(a),\(b),00000000000000cc,00000000000000dd", "acuity.sources.unknown": "old,older"])
+        let taught = try ShardWriter(path: folder.file("taught"), cropSize: 16)
+        try taught.append(crop: (0, 0), of: drawing(width: 16, height: 16, seed: 1), width: 16)
+        try taught.finish(metadata: try CropShards.provenance(of: [shards], learntFrom: learntFrom))
+        #expect(try CropShards.provenance(of: [CropShards([folder.file("taught")])])
+            == ["acuity.sources": "\(a),\(b),00000000000000cc,00000000000000dd", "acuity.sources.unknown": "old,older"])
         #expect(throws: AcuityError.self) { try CropShards([shard("bad", "nothex")]) }
     }
 
