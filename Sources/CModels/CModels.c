@@ -163,16 +163,6 @@ static const unsigned char srgan_x4_card[] = {
 };
 #endif
 
-#if __has_embed("../../Models/srgan-psnr-x4.safetensors") == 1 && __has_embed("../../Models/srgan-psnr-x4.json") == 1
-#define HAS_SRGAN_PSNR_X4
-static const unsigned char srgan_psnr_x4_weights[] = {
-#embed "../../Models/srgan-psnr-x4.safetensors"
-};
-static const unsigned char srgan_psnr_x4_card[] = {
-#embed "../../Models/srgan-psnr-x4.json"
-};
-#endif
-
 #if __has_embed("../../Models/text-x2.safetensors") == 1 && __has_embed("../../Models/text-x2.json") == 1
 #define HAS_TEXT_X2
 static const unsigned char text_x2_weights[] = {
@@ -244,9 +234,6 @@ static const struct acuity_model models[] = {
 #endif
 #ifdef HAS_SRGAN_X4
     MODEL(srgan, "srgan", 4)
-#endif
-#ifdef HAS_SRGAN_PSNR_X4
-    MODEL(srgan_psnr, "srgan-psnr", 4)
 #endif
 #ifdef HAS_TEXT_X2
     MODEL(text, "text", 2)

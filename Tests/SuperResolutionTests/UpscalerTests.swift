@@ -106,7 +106,7 @@ import Testing
     }
 
     /// Restorers, and what was trained on from them, keep to a JPEG file unless told otherwise.
-    @Test(arguments: [("restore", nil, true), ("gan", "restore", true), ("gan", "srgan-psnr", false), ("faithful", nil, false)] as [(String, String?, Bool)])
+    @Test(arguments: [("restore", nil, true), ("gan", "restore", true), ("gan", "photo", false), ("faithful", nil, false)] as [(String, String?, Bool)])
     func restorersKeepToTheirFiles(profile: String, faithful: String?, locks: Bool) throws {
         var model = try NaiveEngine.model(scale: 4)
         let card = ModelCard(

@@ -1,5 +1,5 @@
 #!/bin/sh
-# make.sh: draws the twenty pictures, makes them small as the benchmarks do, enlarges them and puts crops side by side: Lanczos-3, fast, srgan,
+# make.sh: draws the twenty pictures, makes them small as the benchmarks do, enlarges them and puts crops side by side: Lanczos-3, photo, srgan,
 # esrgan, and the drawing itself. Needs the built command, Python with numpy and Pillow ($PYTHON), and vips (libvips-tools).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -16,7 +16,7 @@ for sheet in 1 2; do
         mkdir "$work/$name"
         $acuity upscale "$picture" -o "$work/$name/low.png" -n bicubic -s 0.25 >&2
         row=''
-        for model in lanczos3 fast srgan esrgan; do
+        for model in lanczos3 photo srgan esrgan; do
             $acuity upscale "$work/$name/low.png" -o "$work/$name/$model.png" -n $model -s 4 >&2
             crop "$work/$name/$model.png" "$work/$name/$model-crop.png"
             row="$row $work/$name/$model-crop.png"
