@@ -118,8 +118,8 @@ public struct ModelCatalogue: Sendable {
         func end(_ name: String) throws -> Model { try name == entry.name ? model : self.model(named: name, scale: entry.scale) }
         let ends = (faithful: try end(faithful), inventing: try end(inventing))
         let weights = try ends.faithful.weights.interpolated(with: ends.inventing.weights, share: strength)
-        // However little of it there is, it invents, and is treated like that.
-        return try Model(name: entry.name, network: model.network, weights: weights, card: strength > 0 ? ends.inventing.card : entry.card)
+        // However little of it there is, it invents, and is treated like that; with none of it, it is the faithful one under either name.
+        return try Model(name: entry.name, network: model.network, weights: weights, card: (strength > 0 ? ends.inventing : ends.faithful).card)
     }
 
     /// The names of the two models that a strength lies between, of which the entry is one.

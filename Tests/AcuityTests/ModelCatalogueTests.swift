@@ -175,7 +175,7 @@ import Testing
         try folder.add("bold", scale: 2, bias: 0.5, faithful: "plain")
         let model = try #require(folder.catalogue.models(named: "bold", strength: strength)[2])
         #expect(model.weights["body.4.bias"]?.values == [Float](repeating: bias, count: 12))
-        #expect(model.name == "bold" && model.card?.name == "bold")
+        #expect(model.name == "bold" && model.card?.name == (strength == 0 ? "plain" : "bold"))
     }
 
     /// The faithful model's name says the same; a scale at which nothing invents is not taken for one that does.
