@@ -62,7 +62,7 @@ public struct ModelCatalogue: Sendable {
 
     /// All scales of a model; or, for a path with a slash or a suffix of weights files, the model in that file.
     /// - Parameter strength: 0…1 between a faithful model and the one that was trained further from it to invent detail, by their
-    ///   weights; either's name will do. Scales at which only the faithful one exists are left out then, unless the strength is 0.
+    ///   weights; either's name will do, and 0 is the faithful one itself. Scales at which only the faithful one exists are left out then, unless the strength is 0.
     /// - Throws: ``AcuityError``: `.usage` for an unknown name, listing what is known, and for a strength where there is nothing
     ///   to weigh; `.file`; `.weights`.
     public func models(named name: String, strength: Double? = nil) throws -> [Int: Model] {
